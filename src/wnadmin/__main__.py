@@ -1,0 +1,7 @@
+"""``python -m wnadmin``."""
+
+from __future__ import annotations
+
+from wnadmin.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""Assemble the program from ``commands/``; a noun's module is loaded only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from wnadmin import __version__
+from wnadmin.engine.boundary import guarded
+
+NOUNS: dict[str, str] = {
+    "demo": "Set up everything on the embedded server and show what works.",
+    "server": "Start, stop and inspect the embedded PostgreSQL of this user.",
+    "setup": "Make the WonderNest database and prove what was made.",
+    "sample": "Load a deterministic world of families.",
+    "queries": "Look at and reset the statement statistics.",
+    "audit": "Read, prove and finish what the operator ledger holds.",
+    "sql": "List, show and run the bundled SQL.",
+}
+"""Every noun with its line in the help, in the order of the help."""
+
+
+class Nouns(TyperGroup):
+    """The root group; it imports ``commands.<noun>`` on demand, so that --help stays fast."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the nouns."""
+        return list(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load one noun; None makes the parser answer with a usage error and the near match."""
+        if cmd_name not in NOUNS:
+            return None
+        module = importlib.import_module(f"wnadmin.commands.{cmd_name}")
+        return typer.main.get_command(module.app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the nouns without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(NOUNS.items()))
+
+
+app = typer.Typer(
+    cls=Nouns,
+    name="wnadmin",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wnadmin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Set up, prove and operate the WonderNest database.
+
+    Every command shows the exact SQL before it changes anything, proves the result by looking again, and
+    leaves a row in a tamper-evident ledger.
+
+    Example: wnadmin demo
+    """
+
+
+def main() -> None:
+    """Run the program and exit with its code."""
+    sys.exit(guarded(_run))
+
+
+def _run() -> int:
+    command = typer.main.get_command(app)
+    try:
+        command.main(prog_name="wnadmin")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0

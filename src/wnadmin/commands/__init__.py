@@ -1,0 +1,1 @@
+"""One module a noun: bodies that look, and describe what to do."""

@@ -1,0 +1,1 @@
+"""What is known about statements and their statistics."""

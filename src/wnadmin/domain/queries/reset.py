@@ -1,0 +1,102 @@
+"""Forget the collected statement statistics of one database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wnadmin.errors import Refused
+from wnadmin.postgres.database import Database
+from wnadmin.results import Finding, Inputs, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Where pg_stat_statements stands: ``schema`` and ``version`` are None where it was not created."""
+
+    preloaded: bool
+    schema: str | None
+    version: str | None
+    may_reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What has been collected for this database, and when it was last forgotten (None on versions without it)."""
+
+    statements: int
+    calls: int
+    since: datetime | None
+
+
+def plan(db: Database, inputs: Inputs) -> Plan:
+    """Describe the reset; refuse where the extension is absent or the login may not reset it.
+
+    ``inputs`` of an interrupted run hold what had been collected before it; the proof compares with that.
+    """
+    extension = db.rows("queries/queries/extension", Extension)[0]
+    if extension.schema is None or extension.version is None:
+        raise Refused(
+            f"pg_stat_statements does not exist in {db.name}",
+            why="It is not in shared_preload_libraries." if not extension.preloaded else "It was not created here.",
+            next="Add it to shared_preload_libraries and restart."
+            if not extension.preloaded
+            else "Run: CREATE EXTENSION pg_stat_statements SCHEMA extensions",
+        )
+    if not extension.preloaded:
+        raise Refused(
+            "pg_stat_statements is not loaded by the server",
+            why="It is not in shared_preload_libraries.",
+            next="Add it to shared_preload_libraries and restart.",
+        )
+    if not extension.may_reset:
+        raise Refused(
+            "this login may not reset the statement statistics",
+            next=f"GRANT EXECUTE ON FUNCTION {extension.schema}.pg_stat_statements_reset TO the login.",
+        )
+    before = _before(inputs) or _collected(db, extension)
+    step = db.statement(
+        "Forget the statement statistics",
+        "changes/queries/reset",
+        key="reset",
+        rows=1,
+        schema=extension.schema,
+    )
+    return Plan(
+        f"Reset pg_stat_statements of {db.name}",
+        (step,),
+        effects=(
+            f"{before.statements} statements with {before.calls} calls are forgotten; there is no undo.",
+            "Reports on slow statements start from nothing.",
+        ),
+        inputs={"statements": before.statements, "calls": before.calls},
+        verify=lambda: [_forgotten(db, extension, before)],
+        target=f"{db.name}/statement statistics",
+        next="wnadmin audit log",
+    )
+
+
+def _collected(db: Database, extension: Extension) -> Collected:
+    return db.rows("queries/queries/collected", Collected, schema=extension.schema)[0]
+
+
+def _before(inputs: Inputs) -> Collected | None:
+    statements, calls = inputs.get("statements"), inputs.get("calls")
+    if isinstance(statements, int) and isinstance(calls, int):
+        return Collected(statements, calls, None)
+    return None
+
+
+def _forgotten(db: Database, extension: Extension, before: Collected) -> Finding:
+    after = _collected(db, extension)
+    # Other sessions go on collecting, so the proof is a smaller number of calls, not zero.
+    gone = after.calls < before.calls or before.calls == 0
+    return Finding(
+        "queries.reset",
+        "queries.reset",
+        "ok" if gone else "critical",
+        f"{after.statements} statements with {after.calls} calls are left, {before.calls} calls before",
+        object=db.name,
+        measured=str(after.calls),
+        threshold=f"fewer than {before.calls}",
+    )

@@ -1,0 +1,1 @@
+"""What is known about the embedded server as something to operate."""

@@ -1,0 +1,1 @@
+"""The only door to psycopg: targets, sessions, bundled statements, the embedded server."""

@@ -1,0 +1,188 @@
+"""One node of one database, as a command's body sees it: bundled queries as rows, changes as Steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from wnadmin import assets
+from wnadmin.errors import Failed, UsageError
+from wnadmin.postgres.session import Answer, Session
+from wnadmin.postgres.sql import Composable
+from wnadmin.postgres.variables import Rendered, render
+from wnadmin.results import Column, Receipt, Step, Table, Unit, Value, World
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a step, ready to run, with the number of rows it must touch (None: any)."""
+
+    rendered: Rendered
+    rows: int | None
+    where: str
+
+
+class Database:
+    """A connected node. Reads give values; changes are only described, as Steps that the engine runs."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def name(self) -> str:
+        """The connected database."""
+        return self.session.dbname
+
+    @property
+    def version(self) -> int:
+        """``server_version_num``, e.g. 170004."""
+        return self.session.version
+
+    def in_recovery(self) -> bool:
+        """Whether this node is a standby."""
+        return bool(self.session.scalar("SELECT pg_catalog.pg_is_in_recovery()"))
+
+    def rows(self, name: str, row: type[R], **values: Value) -> list[R]:
+        """Run the bundled query ``name``; its columns must be the fields of the dataclass ``row``, in order."""
+        answer = self._query(name, values)
+        expected = tuple(one.name for one in fields(row))  # type: ignore[arg-type]  # R is a dataclass
+        if answer.columns != expected:
+            raise Failed(
+                f"{name}.sql gives {', '.join(answer.columns)} instead of {', '.join(expected)}",
+                why="The bundled SQL and the program do not fit together.",
+                next="Install wnadmin again.",
+            )
+        return [row(*one) for one in answer.rows]
+
+    def table(
+        self, name: str, values: Mapping[str, Value], *, title: str = "", units: Mapping[str, Unit] | None = None
+    ) -> Table:
+        """Run the bundled query ``name`` and give its rows as a table."""
+        answer = self._query(name, values)
+        columns = tuple(Column(one, unit=(units or {}).get(one, "")) for one in answer.columns)
+        return Table(name.rpartition("/")[2], columns, answer.rows, title)
+
+    def _query(self, name: str, values: Mapping[str, Value]) -> Answer:
+        file = assets.load(name, self.version)
+        if self.version // 10000 < file.since:
+            raise UsageError(
+                f"{name} needs PostgreSQL {file.since} or newer",
+                why=f"This server is {self.version // 10000}.",
+            )
+        rendered = render(file.text, values, name)
+        return self.session.run(rendered.query, rendered.bound, doing=name)
+
+    def prepared(self, name: str, *, rows: int | None = None, **values: Value) -> Statement:
+        """Load the bundled change ``name`` with its values; ``rows`` is how many rows it must touch."""
+        return Statement(render(assets.load(name, self.version).text, values, name), rows, name)
+
+    def composed(self, text: Composable, *, rows: int | None = None, where: str = "statement") -> Statement:
+        """Take a statement composed from the catalog."""
+        rendered = self.session.quote(text)
+        return Statement(Rendered(rendered, (), rendered), rows, where)
+
+    def statement(
+        self,
+        title: str,
+        name: str,
+        *,
+        key: str = "",
+        rows: int | None = None,
+        done: Callable[[], bool] | None = None,
+        **values: Value,
+    ) -> Step:
+        """Describe one bundled statement as a step; it runs by itself, outside any transaction block."""
+        one = self.prepared(name, rows=rows, **values)
+
+        def run(world: World) -> Receipt:
+            began = time.monotonic()
+            count = self._run(one)
+            return Receipt(key or name, count, _since(began))
+
+        return Step(key or name, title, (one.rendered.shown,), run, done=done)
+
+    def transaction(
+        self,
+        title: str,
+        key: str,
+        statements: Sequence[Statement],
+        *,
+        done: Callable[[], bool] | None = None,
+        undo: Sequence[Statement] = (),
+    ) -> Step:
+        """Describe statements that succeed or fail together; ``undo`` is run backwards by ``audit undo``."""
+
+        def run(world: World) -> Receipt:
+            return self._together(key, statements)
+
+        def take_back(world: World, receipt: Receipt) -> Receipt:
+            return self._together(key, undo)
+
+        shows = tuple(one.rendered.shown for one in statements)
+        return Step(
+            key,
+            title,
+            ("BEGIN;", *shows, "COMMIT;"),
+            run,
+            done=done,
+            undo=take_back if undo else None,
+            undo_shows=tuple(one.rendered.shown for one in undo),
+        )
+
+    def batches(
+        self,
+        title: str,
+        key: str,
+        statement: str,
+        chunks: Callable[[], Iterator[Mapping[str, Value]]],
+        *,
+        total: int,
+        size: Callable[[Mapping[str, Value]], int],
+        shown: Mapping[str, Value],
+    ) -> Step:
+        """Describe one bundled statement repeated over ``chunks``, each in a transaction of its own.
+
+        ``chunks`` looks anew each time, so that a resumed step goes on where the first run stopped. ``total``
+        and ``size`` are in the unit that progress counts. ``shown`` holds the values of the text shown.
+        """
+        file = assets.load(statement, self.version)
+
+        def run(world: World) -> Receipt:
+            began = time.monotonic()
+            done = 0
+            for values in chunks():
+                if world.stopping():
+                    raise Failed(f"{title}: stopped after {done} of {total}", why="It was interrupted.")
+                rendered = render(file.text, values, statement)
+                self.session.run(rendered.query, rendered.bound, doing=title)
+                done += size(values)
+                world.progress(title, done, total)
+            return Receipt(key, done, _since(began))
+
+        return Step(key, title, (render(file.text, shown, statement).shown,), run)
+
+    def _together(self, key: str, statements: Sequence[Statement]) -> Receipt:
+        began = time.monotonic()
+        total = 0
+        with self.session.transaction():
+            for one in statements:
+                total += self._run(one) or 0
+        return Receipt(key, total, _since(began))
+
+    def _run(self, one: Statement) -> int | None:
+        answer = self.session.run(one.rendered.query, one.rendered.bound, doing=one.where)
+        if one.rows is not None and answer.count != one.rows:
+            raise Failed(
+                f"{one.where} touched {answer.count} rows where {one.rows} was expected",
+                why="The object changed between the plan and the change, or was not there.",
+                next="Look again and make a new plan.",
+            )
+        return answer.count
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
