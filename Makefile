@@ -79,11 +79,11 @@ docs: venv ## docs/cli.md, from the parser
 
 .PHONY: v001
 v001: venv ## sql/migration/V001__initial_schema.sql, from files 01 to 07
-	$(BIN)/python tools/make_v001.py
+	$(BIN)/python tools/build_v001.py
 
 .PHONY: expected
 expected: venv ## sql/expected.json and the generated part of sql/schema_design.md, from a fresh server
-	$(BIN)/python tools/make_expected.py
+	$(BIN)/python tools/build_expected.py
 
 .PHONY: build
 build: venv ## sdist and wheel, in dist

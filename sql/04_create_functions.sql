@@ -2294,10 +2294,8 @@ AS $$
 DECLARE
     v_request text := nullif(current_setting('wondernest.erasure_request', true), '');
     v_attempt boolean := false;
-    v_never text[] := coalesce(TG_ARGV, '{}');
     v_row jsonb;
     v_old jsonb;
-    v_changed jsonb;
 BEGIN
     IF v_request IS NOT NULL AND TG_OP <> 'INSERT' THEN
         IF audit.erasure_is_entitled(v_request) THEN
@@ -2305,28 +2303,19 @@ BEGIN
         END IF;
         v_attempt := true;
     END IF;
-    IF TG_OP = 'UPDATE' THEN
-        v_row := to_jsonb(NEW) - v_never;
-        v_old := to_jsonb(OLD);
-        SELECT jsonb_object_agg(n.key, jsonb_build_array(v_old -> n.key, n.value))
-        INTO v_changed
-        FROM jsonb_each(v_row) AS n
-        WHERE n.value IS DISTINCT FROM v_old -> n.key
-            AND n.key <> 'updated_at';
-        IF v_changed IS NULL THEN
-            -- Either nothing changed, or only what is never recorded: the row
-            -- then says that, without saying what.
-            IF to_jsonb(NEW) - 'updated_at' = v_old - 'updated_at' THEN
+    IF TG_OP = 'DELETE' THEN
+        v_row := to_jsonb(OLD);
+    ELSE
+        IF TG_OP = 'UPDATE' THEN
+            IF NEW IS NOT DISTINCT FROM OLD THEN
                 RETURN NULL;
             END IF;
-            v_changed := '{}';
+            v_old := to_jsonb(OLD);
         END IF;
-    ELSIF TG_OP = 'INSERT' THEN
-        v_row := to_jsonb(NEW) - v_never;
-        v_changed := v_row;
-    ELSE
-        v_row := to_jsonb(OLD) - v_never;
-        v_changed := v_row;
+        v_row := to_jsonb(NEW);
+    END IF;
+    IF TG_NARGS > 0 THEN
+        v_row := v_row - TG_ARGV;
     END IF;
     INSERT INTO audit.activity_log (
         action, table_schema, table_name, row_id, user_id, subject_user_id, child_id, family_id,
@@ -2335,8 +2324,8 @@ BEGIN
     VALUES (
         TG_OP,
         TG_TABLE_SCHEMA,
-        -- Triggers of a partitioned table fire on the partition.
-        regexp_replace(TG_TABLE_NAME, '_[0-9]{4}_[0-9]{2}$', ''),
+        -- Triggers of a partitioned table fire on the partition, name_YYYY_MM.
+        CASE WHEN TG_TABLE_NAME LIKE '%\_2___\___' THEN left(TG_TABLE_NAME, -8) ELSE TG_TABLE_NAME END,
         coalesce(
             v_row ->> 'id',
             -- Tables without an id have these columns as their key, in this order.
@@ -2366,7 +2355,20 @@ BEGIN
         session_user,
         left(nullif(current_setting('application.user_agent', true), ''), 512),
         inet_client_addr(),
-        v_changed,
+        CASE
+            WHEN v_old IS NULL THEN v_row
+            -- Empty when only columns changed that are never recorded: the
+            -- trail then says that something changed and not what.
+            ELSE coalesce(
+                (
+                    SELECT jsonb_object_agg(n.key, jsonb_build_array(v_old -> n.key, n.value))
+                    FROM jsonb_each(v_row) AS n
+                    WHERE n.value IS DISTINCT FROM v_old -> n.key
+                        AND n.key <> 'updated_at'
+                ),
+                '{}'
+            )
+        END,
         v_attempt,
         (
             SELECT now() + p.retention_period
@@ -2394,7 +2396,7 @@ BEGIN
     SELECT
         'TRUNCATE',
         TG_TABLE_SCHEMA,
-        regexp_replace(TG_TABLE_NAME, '_[0-9]{4}_[0-9]{2}$', ''),
+        CASE WHEN TG_TABLE_NAME LIKE '%\_2___\___' THEN left(TG_TABLE_NAME, -8) ELSE TG_TABLE_NAME END,
         core.current_app_user_id(),
         session_user,
         left(nullif(current_setting('application.user_agent', true), ''), 512),
@@ -2876,14 +2878,18 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW IS DISTINCT FROM OLD THEN
+    IF TG_NARGS = 0 THEN
+        IF NEW IS DISTINCT FROM OLD THEN
+            NEW.updated_at := now();
+        END IF;
+    ELSIF to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV THEN
         NEW.updated_at := now();
     END IF;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION core.touch_updated_at() IS
-'Trigger: sets updated_at when a row really changes.';
+'Trigger: sets updated_at when a row really changes. Arguments: generated columns, which are not known yet.';
 
 CREATE OR REPLACE FUNCTION core.validate_timezone()
 RETURNS trigger

@@ -43,7 +43,7 @@ $guard$;
 
 CREATE OR REPLACE TRIGGER users_updated_at
 BEFORE UPDATE ON core.users
-FOR EACH ROW EXECUTE FUNCTION core.touch_updated_at();
+FOR EACH ROW EXECUTE FUNCTION core.touch_updated_at('email_normalized');
 
 CREATE OR REPLACE TRIGGER user_devices_updated_at
 BEFORE UPDATE ON core.user_devices
@@ -79,7 +79,7 @@ FOR EACH ROW EXECUTE FUNCTION core.touch_updated_at();
 
 CREATE OR REPLACE TRIGGER items_updated_at
 BEFORE UPDATE ON content.items
-FOR EACH ROW EXECUTE FUNCTION core.touch_updated_at();
+FOR EACH ROW EXECUTE FUNCTION core.touch_updated_at('rank_score');
 
 CREATE OR REPLACE TRIGGER collections_updated_at
 BEFORE UPDATE ON content.collections

@@ -32,7 +32,12 @@ SELECT 'last'"""
 def test_statements_and_their_lines() -> None:
     found = split(TRICKY)
     assert [(one.line, one.words[0]) for one in found] == [
-        (2, "SELECT"), (2, "SELECT"), (3, "CREATE"), (9, "CREATE"), (10, "DO"), (16, "SELECT"),
+        (2, "SELECT"),
+        (2, "SELECT"),
+        (3, "CREATE"),
+        (9, "CREATE"),
+        (10, "DO"),
+        (16, "SELECT"),
     ]
     assert found[2].text.endswith("END")
     assert found[-1].text == "SELECT 'last'"
@@ -55,8 +60,12 @@ def test_nothing_is_no_statement(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["CREATE TABLE begin_t (x int)", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-             "CREATE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC INSERT INTO a VALUES (1); END"],
+    "name",
+    [
+        "CREATE TABLE begin_t (x int)",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC INSERT INTO a VALUES (1); END",
+    ],
 )
 def test_what_looks_like_a_body(name: str) -> None:
     assert len(split(f"{name};\nSELECT 1;")) == 2
@@ -105,9 +114,14 @@ def rules(text: str) -> list[tuple[int, str]]:
         ("CREATE UNIQUE /* */ INDEX\nCONCURRENTLY i ON t (a);", [(1, "not-in-transaction")]),
         ("CREATE INDEX i ON t (concurrently);", []),
         ("VACUUM;\nALTER SYSTEM SET work_mem = '1MB';", [(1, "not-in-transaction"), (2, "not-in-transaction")]),
-        ("REINDEX (VERBOSE) DATABASE x;\nREINDEX TABLE CONCURRENTLY t;\nREINDEX TABLE t;",
-         [(1, "not-in-transaction"), (2, "not-in-transaction")]),
-        ("ALTER TABLE a DETACH PARTITION b CONCURRENTLY;\nALTER TABLE a DETACH PARTITION b;", [(1, "not-in-transaction")]),
+        (
+            "REINDEX (VERBOSE) DATABASE x;\nREINDEX TABLE CONCURRENTLY t;\nREINDEX TABLE t;",
+            [(1, "not-in-transaction"), (2, "not-in-transaction")],
+        ),
+        (
+            "ALTER TABLE a DETACH PARTITION b CONCURRENTLY;\nALTER TABLE a DETACH PARTITION b;",
+            [(1, "not-in-transaction")],
+        ),
         ("CREATE DATABASE x;\nDROP DATABASE y;", [(1, "not-in-transaction"), (2, "not-in-transaction")]),
         ("REFRESH MATERIALIZED VIEW CONCURRENTLY m;", []),
         ("COPY t FROM STDIN;\n1\t\\N\nBEGIN;\n\\.\nSELECT 1;\n", [(1, "copy")]),

@@ -14,9 +14,13 @@ SELECT
     c.birth_date,
     s.slot,
     d.draw,
-    (c.joined_at::date + 1 + floor((d.draw & 65535) / 65536.0 * (:'until'::date - c.joined_at::date - 1))::int)::timestamp
-    AT TIME ZONE 'UTC' AS day_start
-FROM pg_temp.sample_children AS c
+    c.joined_on + 1 + floor((d.draw & 65535) / 65536.0 * (:'until'::date - c.joined_on - 1))::int AS day_on
+FROM (
+    SELECT
+        k.*,
+        (k.joined_at AT TIME ZONE 'UTC')::date AS joined_on
+    FROM pg_temp.sample_children AS k
+) AS c
 -- One more or one less than half the visits, so that children differ.
 CROSS JOIN LATERAL generate_series(
     1, greatest(1, :'activity'::int / 2 - 1 + (c.draw >> 40 & 1)::int + (c.draw >> 41 & 1)::int)
@@ -52,7 +56,7 @@ SELECT
     d.timezone,
     d.birth_date,
     l.items[1 + (r.draw & 65535) % cardinality(l.items)] AS item_id,
-    d.day_start + make_interval(hours => 7, secs => (r.draw >> 16 & 65535) * 0.6) AS started_at,
+    d.day_on::timestamp AT TIME ZONE 'UTC' + make_interval(hours => 7, secs => (r.draw >> 16 & 65535) * 0.6) AS started_at,
     120 + (r.draw >> 32 & 1023)::int AS duration_seconds,
     (r.draw >> 42 & 3) <> 0 AS is_completed,
     r.draw
@@ -60,7 +64,7 @@ FROM pg_temp.sample_days AS d
 CROSS JOIN LATERAL generate_series(1, 1 + ((d.draw >> 16 & 7) <> 0)::int) AS v (number)
 CROSS JOIN LATERAL (SELECT uuid_hash_extended(d.child_id, 1000 + 10 * d.slot + v.number) AS draw) AS r
 INNER JOIN pg_temp.sample_library AS l
-    ON l.age_year = least((d.day_start::date - d.birth_date) / 366, 18);
+    ON l.age_year = least((d.day_on - d.birth_date) / 366, 18);
 
 INSERT INTO content.engagement (
     id, child_id, item_id, started_at, ended_at, duration_seconds, progress, completed, interaction_count, rating
@@ -84,7 +88,7 @@ SELECT
     d.child_id,
     d.timezone,
     d.birth_date,
-    d.day_start + make_interval(hours => 8, secs => (r.draw & 65535) * 0.5) AS started_at,
+    d.day_on::timestamp AT TIME ZONE 'UTC' + make_interval(hours => 8, secs => (r.draw & 65535) * 0.5) AS started_at,
     600 + (r.draw >> 16 & 2047)::int AS length_seconds,
     round(0.5 + (r.draw >> 27 & 127) / 256.0, 4) AS quality_score,
     r.draw
@@ -118,7 +122,7 @@ SELECT
     (r.draw >> 22 & 127)::int AS media_seconds,
     r.draw
 FROM pg_temp.sample_talks AS t
-CROSS JOIN LATERAL generate_series(1, 1 + (t.draw >> 37 & 1)::int) AS w (number)
+CROSS JOIN LATERAL generate_series(1, 1 + ((t.draw >> 37 & 3) = 0)::int) AS w (number)
 CROSS JOIN LATERAL (SELECT uuid_hash_extended(t.session_id, w.number) AS draw) AS r;
 
 INSERT INTO audio.speech_metrics (
@@ -144,7 +148,7 @@ FROM pg_temp.sample_stretches AS s;
 INSERT INTO analytics.events (id, occurred_at, event_name, user_id, family_id, child_id, properties)
 SELECT
     md5(d.child_id || '/event/' || d.slot)::uuid,
-    d.day_start + make_interval(hours => 7, secs => (d.draw >> 20 & 4095)),
+    d.day_on::timestamp AT TIME ZONE 'UTC' + make_interval(hours => 7, secs => (d.draw >> 20 & 4095)),
     (ARRAY['app.opened', 'profile.viewed', 'library.searched', 'report.viewed'])[1 + (d.draw >> 32 & 3)],
     d.user_id,
     d.family_id,

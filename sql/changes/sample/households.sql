@@ -37,7 +37,7 @@ SELECT
     uuid_hash_extended(c.child_id, 0) AS draw,
     g.joined_at + n.number * INTERVAL '2 minutes' AS joined_at,
     -- Two months to six and a half years old when the family joins.
-    g.joined_at::date - 60 - (uuid_hash_extended(c.child_id, 0) & 65535)::int % 2314 AS birth_date
+    (g.joined_at AT TIME ZONE 'UTC')::date - 60 - (uuid_hash_extended(c.child_id, 0) & 65535)::int % 2314 AS birth_date
 FROM pg_temp.sample_guardians AS g
 CROSS JOIN LATERAL generate_series(1, 1 + (g.draw >> 20 & 1)::int + (g.draw >> 21 & 1)::int) AS n (number)
 CROSS JOIN LATERAL (

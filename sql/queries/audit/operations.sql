@@ -7,10 +7,11 @@ WITH newest AS (
         l.op_id,
         l.seq
     FROM ONLY audit.operator_ledger AS l
-    WHERE l.phase IN ('intent', 'read', 'declined', 'dry_run', 'refused')
+    WHERE l.phase IN ('intent', 'outcome', 'read', 'declined', 'dry_run', 'refused')
         AND (nullif(:'since', '') IS NULL OR l.ts >= nullif(:'since', '')::timestamptz)
     ORDER BY l.seq DESC
-    LIMIT nullif(:'limit', '')::bigint
+    -- An operation has at most two such entries, unless it was recorded again.
+    LIMIT nullif(:'limit', '')::bigint * 2
 )
 
 SELECT

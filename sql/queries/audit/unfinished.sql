@@ -12,7 +12,7 @@ WHERE i.phase = 'intent'
         SELECT 1
         FROM ONLY audit.operator_ledger AS o
         WHERE o.op_id = i.op_id
-            AND o.phase IN ('outcome', 'declined', 'dry_run', 'refused')
+            AND o.phase = 'outcome'
             AND o.seq > i.seq
     )
 GROUP BY i.op_id

@@ -5,6 +5,8 @@
 SELECT
     pg_catalog.count(*)::int AS statements,
     COALESCE(pg_catalog.sum(s.calls), 0)::bigint AS calls,
+    (pg_catalog.array_agg(s.queryid::text ORDER BY s.calls DESC, s.queryid ASC))[1] AS busiest,
+    COALESCE(pg_catalog.max(s.calls), 0)::bigint AS busiest_calls,
     (SELECT i.stats_reset FROM :"schema".pg_stat_statements_info AS i) AS since
 FROM :"schema".pg_stat_statements AS s
 WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database());

@@ -38,10 +38,19 @@ def ask(plan: Plan, options: Options, *, production: bool) -> None:
             next="Add --yes to apply it, or --dry-run to see it.",
         )
     if plan.confirm:
-        answer = talk.ask(f"Type {plan.confirm} to go ahead:")
+        answer = _answer(f"Type {plan.confirm} to go ahead:")
         if answer != plan.confirm:
             raise Declined("declined: the word was not typed", next="Nothing was changed.")
         return
-    answer = talk.ask("Apply this plan? [y/N]")
+    answer = _answer("Apply this plan? [y/N]")
     if answer.lower() not in ("y", "yes"):
         raise Declined("declined", next="Nothing was changed.")
+
+
+def _answer(question: str) -> str:
+    from wnadmin.render import talk
+
+    try:
+        return talk.ask(question)
+    except KeyboardInterrupt:
+        raise Declined("declined: interrupted at the question", next="Nothing was changed.") from None

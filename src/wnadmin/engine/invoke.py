@@ -75,6 +75,9 @@ def from_command_line(
             frame.value, frame.code = value, code
             return 0
         return int(code)
+    except KeyboardInterrupt:
+        # The parser would turn it into an exit code of its own.
+        raise Failed("interrupted", next="`wnadmin audit unfinished` shows whether a change was under way.") from None
     finally:
         _root.reset(root_token)
 

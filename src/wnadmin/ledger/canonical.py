@@ -128,16 +128,25 @@ def pseudonym_key(state: Path) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise Refused("cannot record personal values", why=f"The pseudonym key {path}: {error.strerror}.",
-                      next="Make the folder writable, or name another with WNADMIN_STATE.") from None
+        raise Refused(
+            "cannot record personal values",
+            why=f"The pseudonym key {path}: {error.strerror}.",
+            next="Make the folder writable, or name another with WNADMIN_STATE.",
+        ) from None
     if wrong:
-        raise Refused("cannot record personal values", why=f"The pseudonym key {path}: {wrong}.",
-                      next=f"Find out who changed it, then: chmod 600 {path}")
+        raise Refused(
+            "cannot record personal values",
+            why=f"The pseudonym key {path}: {wrong}.",
+            next=f"Find out who changed it, then: chmod 600 {path}",
+        )
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise Refused("cannot record personal values", why=f"The pseudonym key {path} is damaged.",
-                      next="Restore it from a backup, or move it away to begin with a new one.")
+        raise Refused(
+            "cannot record personal values",
+            why=f"The pseudonym key {path} is damaged.",
+            next="Restore it from a backup, or move it away to begin with a new one.",
+        )
     return key

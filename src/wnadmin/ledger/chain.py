@@ -86,9 +86,14 @@ class Links:
         self.more = 0
         """How many breaks were found beyond the limit."""
         self._limit = limit
+        self._named = 0
 
     def report(self, seq: int, fault: Fault, detail: str) -> None:
-        """Note one break."""
+        """Note one break; a row is named once, unless rows before it are missing as well."""
+        if fault != "gap" and self._named == seq:
+            return
+        if fault != "gap":
+            self._named = seq
         if len(self.breaks) < self._limit:
             self.breaks.append(Break(seq, fault, detail))
         else:
@@ -99,8 +104,13 @@ class Links:
         if seq != self.seq + 1:
             self._missing(seq)
         elif prev != self.h:
-            self.report(seq, "link", f"row {seq} does not follow from row {self.seq}: one of the two was replaced"
-                        if self.seq else "row 1 does not begin a chain: rows before it were removed")
+            self.report(
+                seq,
+                "link",
+                f"row {seq} does not follow from row {self.seq}: one of the two was replaced"
+                if self.seq
+                else "row 1 does not begin a chain: rows before it were removed",
+            )
         if digest(seq, prev, envelope, payload) != h:
             self.report(seq, "link", f"row {seq} was changed: its envelope and payload do not give its hash")
         self.seq, self.h = seq, h

@@ -62,8 +62,11 @@ def write(one: Checkpoint, state: Path | None = None) -> Path:
             # A write that a crash cut short must not swallow the next one.
             private.append(descriptor, (b"" if end in (b"", b"\n\n") else b"\n\n") + one.body())
     except OSError as error:
-        raise Refused(f"cannot write the checkpoint {path}", why=f"{error.strerror or error}.",
-                      next="Free space or make the folder writable, or name another with WNADMIN_STATE.") from None
+        raise Refused(
+            f"cannot write the checkpoint {path}",
+            why=f"{error.strerror or error}.",
+            next="Free space or make the folder writable, or name another with WNADMIN_STATE.",
+        ) from None
     return path
 
 

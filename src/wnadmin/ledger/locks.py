@@ -35,7 +35,7 @@ class Holder:
     since: datetime | None
     local: bool = False
 
-    def describe(self) -> str:
+    def __str__(self) -> str:
         """Say who holds it, for an error message."""
         if not self.pid:
             return "a session that has just ended"
@@ -77,16 +77,23 @@ class FileLock:
             private.folder(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise Refused(f"cannot take the lock {self._path}", why=f"{error.strerror}.",
-                          next="Make the folder writable, or name another with WNADMIN_STATE.") from None
+            raise Refused(
+                f"cannot take the lock {self._path}",
+                why=f"{error.strerror}.",
+                next="Make the folder writable, or name another with WNADMIN_STATE.",
+            ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _holder(os.pread(descriptor, 4096, 0))
             os.close(descriptor)
             return holder
-        facts = {"pid": os.getpid(), "login": private.os_user(), "application_name": f"wnadmin/{command}",
-                 "since": datetime.now(UTC)}
+        facts = {
+            "pid": os.getpid(),
+            "login": private.os_user(),
+            "application_name": f"wnadmin/{command}",
+            "since": datetime.now(UTC),
+        }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, canonical.dumps(facts).encode(), 0)
         self._descriptor = descriptor
@@ -102,8 +109,13 @@ class FileLock:
 def _holder(text: bytes) -> Holder:
     try:
         facts = json.loads(text)
-        return Holder(int(facts["pid"]), str(facts["login"]), str(facts["application_name"]),
-                      datetime.fromisoformat(facts["since"]), local=True)
+        return Holder(
+            int(facts["pid"]),
+            str(facts["login"]),
+            str(facts["application_name"]),
+            datetime.fromisoformat(facts["since"]),
+            local=True,
+        )
     except (ValueError, KeyError, TypeError):
         # It has the lock and has not yet written who it is.
         return Holder(0, "", "", None, local=True)

@@ -17,7 +17,7 @@ _STATUS: Mapping[Phase, str] = {"declined": "declined", "dry_run": "dry-run", "r
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One ``done`` entry: the step's key, its status (done, skipped, failed, undone), its receipt if it has one."""
+    """One ``done`` entry: the step's key, its status (done, skipped, undone …) and its receipt if it has one."""
 
     step: str
     status: str
@@ -26,11 +26,12 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What became of one command.
+    """What became of one command, through all of its runs: a resume and an undo keep the operation's id.
 
     ``command``, ``argv``, ``args``, ``inputs`` and ``digest`` are those of its first intent, which a resume must use
-    again. ``outcome`` is None while the newest intent has no end. ``login`` is the database login that recorded it,
-    '' in the spool. ``sink`` is where it began, ``seq`` its number there.
+    again. ``outcome`` is None while its newest intent has no end, and ``undone`` when that run took it back.
+    ``login`` is the database login that recorded it, '' in the spool. ``sink`` is where it began, ``seq`` its number
+    there.
     """
 
     op_id: UUID
@@ -62,14 +63,6 @@ class Operation:
         return self.outcome is None
 
     @property
-    def who(self) -> str:
-        """Name the operator: system user and machine, and the database login where it is another name."""
-        person = f"{self.os_user}@{self.host}" if self.os_user and self.host else self.os_user or self.host
-        if not self.login or self.login == self.os_user:
-            return person or self.login
-        return f"{person} as {self.login}" if person else self.login
-
-    @property
     def receipts(self) -> Mapping[str, Receipt]:
         """Give the receipts of the steps whose effect stands: done or skipped, and not undone since."""
         standing: dict[str, Receipt] = {}
@@ -79,6 +72,14 @@ class Operation:
             elif one.status == "undone":
                 standing.pop(one.step, None)
         return standing
+
+    @property
+    def who(self) -> str:
+        """Name the operator: system user and machine, and the database login where it is another name."""
+        person = f"{self.os_user}@{self.host}" if self.os_user and self.host else self.os_user or self.host
+        if not self.login or self.login == self.os_user:
+            return person or self.login
+        return f"{person} as {self.login}" if person else self.login
 
 
 def operations(entries: Iterable[Entry]) -> list[Operation]:
@@ -93,6 +94,9 @@ def operations(entries: Iterable[Entry]) -> list[Operation]:
     return sorted(found, key=lambda o: (o.started, o.sink, o.seq), reverse=True)
 
 
+_Parsed = tuple[Entry, dict[str, Any]]
+
+
 def _assemble(entries: list[Entry]) -> Operation:
     parsed = [(one, one.facts()) for one in entries]
     intents = [pair for pair in parsed if pair[0].phase == "intent"]
@@ -100,53 +104,71 @@ def _assemble(entries: list[Entry]) -> Operation:
     end = _end(parsed, intents)
     ending = end[1] if end else {}
     envelope = first.circumstances()
-    steps = tuple(
-        StepDone(_word(own, "step"), _word(own, "status") or "done", _receipt(own))
-        for one, own in parsed if one.phase == "done"
-    )
+    steps = tuple(_step(own) for one, own in parsed if one.phase == "done")
     return Operation(
-        op_id=first.op_id, started=first.ts, ended=end[0].ts if end else None, phase=first.phase,
+        op_id=first.op_id,
+        started=first.ts,
+        ended=end[0].ts if end else None,
+        phase=first.phase,
         command=_word(facts, "command") or _word(envelope, "command"),
-        argv=tuple(str(one) for one in _listed(facts, "argv")), args=_mapped(facts, "args"),
-        inputs=_mapped(facts, "inputs"), digest=_word(facts, "digest"), steps=steps,
-        outcome=_status(*end) if end else None, detail=_word(ending, "detail"),
+        argv=tuple(str(one) for one in _listed(facts, "argv")),
+        args=_mapped(facts, "args"),
+        inputs=_mapped(facts, "inputs"),
+        digest=_word(facts, "digest"),
+        steps=steps,
+        outcome=_status(*end, intents[-1][1] if intents else {}) if end else None,
+        detail=_word(ending, "detail"),
         milliseconds=_number(ending.get("milliseconds")),
         os_user=_word(facts, "os_user") or _word(envelope, "os_user"),
-        host=_word(facts, "host") or _word(envelope, "host"), login=_word(envelope, "session_user"),
-        target=_word(facts, "target") or _word(envelope, "target"), reason=_word(facts, "reason"),
-        parent=_uuid(facts.get("parent")), sink=first.sink, seq=first.seq, entries=tuple(entries),
+        host=_word(facts, "host") or _word(envelope, "host"),
+        login=_word(envelope, "session_user"),
+        target=_word(facts, "target") or _word(envelope, "target"),
+        reason=_word(facts, "reason"),
+        parent=_uuid(facts.get("parent")),
+        sink=first.sink,
+        seq=first.seq,
+        entries=tuple(entries),
     )
-
-
-_Parsed = tuple[Entry, Mapping[str, Any]]
 
 
 def _end(parsed: Sequence[_Parsed], intents: Sequence[_Parsed]) -> _Parsed | None:
     """Find the entry that closed the newest run, None when nothing did."""
-    closing = [pair for pair in parsed if pair[0].phase in CLOSING]
-    if not closing or not intents:
-        return closing[-1] if closing else None
-    last, facts = intents[-1]
-    if run := facts.get("run"):
-        # Two sinks have two clocks, so an outcome is known by its run, not by its time.
-        closing = [pair for pair in closing if pair[1].get("run") == run]
+    if not intents:
+        closing = [pair for pair in parsed if pair[0].phase in CLOSING]
     else:
-        closing = [pair for pair in closing if pair[0].ts >= last.ts]
+        last, facts = intents[-1]
+        run = facts.get("run", "")
+        earlier = {pair[1].get("run", "") for pair in intents[:-1]} - {run}
+        # Only an outcome ends an intent; a declined or dry resume does not. Two sinks have two clocks, so an
+        # outcome is known by its run before it is known by its time.
+        closing = [
+            pair
+            for pair in parsed
+            if pair[0].phase == "outcome"
+            and pair[1].get("run", "") not in earlier
+            and (pair[0].ts >= last.ts or pair[1].get("run", "") == run != "")
+        ]
     return closing[-1] if closing else None
 
 
-def _status(entry: Entry, facts: Mapping[str, Any]) -> str:
-    return _word(facts, "status") or _STATUS.get(entry.phase, "done")
+def _status(entry: Entry, facts: Mapping[str, Any], intent: Mapping[str, Any]) -> str:
+    status = _word(facts, "status") or _STATUS.get(entry.phase, "done")
+    return "undone" if status == "done" and "undoes" in _mapped(intent, "inputs") else status
 
 
-def _receipt(facts: Mapping[str, Any]) -> Receipt | None:
+def _step(facts: Mapping[str, Any]) -> StepDone:
+    step = _word(facts, "step")
     own = facts.get("receipt")
-    if not isinstance(own, dict):
-        return None
-    return Receipt(
-        step=_word(own, "step") or _word(facts, "step"), rows=_number(own.get("rows")),
-        milliseconds=_number(own.get("milliseconds")) or 0, values=_mapped(own, "values"), text=_word(own, "text"),
-    )
+    receipt = None
+    if isinstance(own, dict):
+        receipt = Receipt(
+            step=_word(own, "step") or step,
+            rows=_number(own.get("rows")),
+            milliseconds=_number(own.get("milliseconds")) or 0,
+            values=_mapped(own, "values"),
+            text=_word(own, "text"),
+        )
+    return StepDone(step, _word(facts, "status") or "done", receipt)
 
 
 def _word(facts: Mapping[str, Any], key: str) -> str:

@@ -28,9 +28,11 @@ def folder(path: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     facts = path.stat()
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Refused(f"others may write in the folder {path}",
-                      why=f"Its mode is {stat.S_IMODE(facts.st_mode):04o}; the ledger's files must be this user's alone.",
-                      next=f"chmod go-w {path}")
+        raise Refused(
+            f"others may write in the folder {path}",
+            why=f"Its mode is {stat.S_IMODE(facts.st_mode):04o}; the ledger's files must be yours alone.",
+            next=f"chmod go-w {path}",
+        )
     return path
 
 
@@ -60,8 +62,11 @@ def locked(path: Path) -> Iterator[int]:
         sync_folder(path.parent)
     try:
         if wrong := fault(os.fstat(descriptor)):
-            raise Refused(f"{path} cannot be trusted", why=f"For a file of the ledger, {wrong}.",
-                          next=f"Find out who changed it, then: chmod 600 {path}")
+            raise Refused(
+                f"{path} cannot be trusted",
+                why=f"For a file of the ledger, {wrong}.",
+                next=f"Find out who changed it, then: chmod 600 {path}",
+            )
         _lock(descriptor)
         yield descriptor
     finally:
@@ -87,7 +92,7 @@ def append(descriptor: int, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             # A full disk first writes a part; the error comes with the next call.
-            rest = rest[os.write(descriptor, rest):]
+            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):

@@ -50,9 +50,9 @@ class Recorded:
     @property
     def where(self) -> str:
         """Say it in words: ``ledger #41`` or ``spool #7 (the ledger is not installed in postgres)``."""
-        if self.sink == "database":
-            return f"ledger #{self.seq}" + (f" ({self.note})" if self.note else "")
-        return f"spool #{self.seq} ({self.why})"
+        remark = self.note if self.sink == "database" else self.why
+        place = "ledger" if self.sink == "database" else "spool"
+        return f"{place} #{self.seq} ({remark})" if remark else f"{place} #{self.seq}"
 
 
 class Recorder:
@@ -101,15 +101,15 @@ class Recorder:
         return self._record("read", op_id, payload)
 
     def declined(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
-        """Record that the operator said no."""
+        """Record that the operator said no; raises Refused when it can be recorded nowhere."""
         return self._record("declined", op_id, payload)
 
     def dry_run(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
-        """Record that a plan was shown and not applied."""
+        """Record that a plan was shown and not applied; raises Refused when it can be recorded nowhere."""
         return self._record("dry_run", op_id, payload)
 
     def refused(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
-        """Record that wnadmin or the server refused the command, a failed login included."""
+        """Record that the command was refused, a failed login included; raises Refused when it can be nowhere."""
         return self._record("refused", op_id, payload)
 
     def try_lock(self, name: str) -> locks.Holder | None:
@@ -145,8 +145,9 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _record(self, phase: Phase, op_id: UUID, payload: Mapping[str, object]) -> Recorded:

@@ -82,12 +82,14 @@ class Spool:
                 return entry
         except OSError as error:
             raise Refused(
-                f"cannot record the {phase} in the spool {self.path}", why=f"{error.strerror or error}.",
+                f"cannot record the {phase} in the spool {self.path}",
+                why=f"{error.strerror or error}.",
                 next="Free space or make the folder writable, or name another folder with WNADMIN_STATE.",
             ) from None
         except Refused as error:
-            raise Refused(f"cannot record the {phase} in the spool: {error.what}", why=error.why,
-                          next=error.next) from None
+            raise Refused(
+                f"cannot record the {phase} in the spool: {error.what}", why=error.why, next=error.next
+            ) from None
 
     def entries(self) -> tuple[Entry, ...]:
         """Give all entries, oldest first; bytes that are no entry are left to :meth:`inspect`."""
@@ -100,8 +102,11 @@ class Spool:
         except FileNotFoundError:
             return Inspection((), Links(), ())
         except OSError as error:
-            raise Failed(f"cannot read the spool {self.path}", why=f"{error.strerror or error}.",
-                         next="Look at the file's owner and mode.") from None
+            raise Failed(
+                f"cannot read the spool {self.path}",
+                why=f"{error.strerror or error}.",
+                next="Look at the file's owner and mode.",
+            ) from None
         return _inspect(data, guard)
 
     def _read(self) -> tuple[bytes, str]:
@@ -126,8 +131,12 @@ class Spool:
 def _make(tail: _Tail, op_id: UUID, phase: Phase, payload: str, circumstances: Mapping[str, Json]) -> Entry:
     now = datetime.now(UTC)
     facts: dict[str, Any] = {
-        **circumstances, "ts": now, "os_user": private.os_user(), "host": private.host(),
-        "pid": os.getpid(), "pid_start": private.process_start(os.getpid()),
+        **circumstances,
+        "ts": now,
+        "os_user": private.os_user(),
+        "host": private.host(),
+        "pid": os.getpid(),
+        "pid_start": private.process_start(os.getpid()),
     }
     if tail.stray:
         facts["stray"] = _stray(tail.offset, tail.stray)
@@ -142,18 +151,36 @@ def _stray(offset: int, data: bytes) -> dict[str, Any]:
 
 
 def _line(entry: Entry) -> bytes:
-    return canonical.dumps({
-        "seq": entry.seq, "ts": entry.ts, "op_id": entry.op_id, "phase": entry.phase, "envelope": entry.envelope,
-        "payload": entry.payload, "prev": entry.prev.hex(), "h": entry.h.hex(),
-    }).encode() + b"\n"
+    return (
+        canonical.dumps(
+            {
+                "seq": entry.seq,
+                "ts": entry.ts,
+                "op_id": entry.op_id,
+                "phase": entry.phase,
+                "envelope": entry.envelope,
+                "payload": entry.payload,
+                "prev": entry.prev.hex(),
+                "h": entry.h.hex(),
+            }
+        ).encode()
+        + b"\n"
+    )
 
 
 def _parse(line: bytes) -> Entry | None:
     try:
         value = json.loads(line)
         entry = Entry(
-            int(value["seq"]), datetime.fromisoformat(value["ts"]), UUID(value["op_id"]), value["phase"],
-            value["envelope"], value["payload"], bytes.fromhex(value["prev"]), bytes.fromhex(value["h"]), "spool",
+            int(value["seq"]),
+            datetime.fromisoformat(value["ts"]),
+            UUID(value["op_id"]),
+            value["phase"],
+            value["envelope"],
+            value["payload"],
+            bytes.fromhex(value["prev"]),
+            bytes.fromhex(value["h"]),
+            "spool",
         )
         entry.envelope.encode()
         entry.payload.encode()
@@ -217,9 +244,17 @@ def _judge(offset: int, stray: bytes, following: Entry | None) -> Damage:
     where = f"{len(stray)} bytes at offset {offset} are no entry"
     torn = not stray.endswith(b"\n")
     if following is None:
-        return Damage(offset, len(stray), torn, f"{where}: " + (
-            "a write was cut short there, and nothing was recorded since" if torn
-            else "the last line was changed after it was written"))
+        return Damage(
+            offset,
+            len(stray),
+            torn,
+            f"{where}: "
+            + (
+                "a write was cut short there, and nothing was recorded since"
+                if torn
+                else "the last line was changed after it was written"
+            ),
+        )
     known = following.circumstances().get("stray") == _stray(offset, stray)
     if known and torn:
         return Damage(offset, len(stray), True, f"{where}: a write was cut short there, as row {following.seq} records")

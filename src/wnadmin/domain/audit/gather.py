@@ -49,7 +49,7 @@ def newest(db: Database | None, spool: Spool, *, since: datetime | None, limit: 
         found += database.newest_operations(db.session, since=since, limit=limit)
         # A change may have begun in one sink and ended in the other.
         recent = [one.op_id for one in operations(spooled)[:limit]]
-        found += database.entries_of(db.session, set(recent) - _ids(found[len(spooled):]))
+        found += database.entries_of(db.session, set(recent) - _ids(found[len(spooled) :]))
     chosen = [one for one in operations(found) if since is None or one.started >= since]
     return Gathered(tuple(chosen[:limit]), (blind,) if blind else ())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from wnadmin.domain.audit import gather
@@ -14,39 +14,60 @@ from wnadmin.postgres.database import Database
 from wnadmin.results import Cell, Column, Report, Table
 
 _LOG = (
-    Column("started", "started (UTC)"), Column("operation"), Column("command"), Column("status"), Column("who"),
-    Column("target"), Column("steps"), Column("milliseconds", "time", "ms"), Column("recorded"),
+    Column("started", "started (UTC)"),
+    Column("operation"),
+    Column("command"),
+    Column("status"),
+    Column("who"),
+    Column("target"),
+    Column("steps"),
+    Column("milliseconds", "time", "ms"),
+    Column("recorded"),
 )
 _ENTRIES = (
-    Column("recorded"), Column("ts", "time (UTC)"), Column("phase"), Column("step"), Column("status"),
-    Column("login"), Column("payload"),
+    Column("recorded"),
+    Column("ts", "time (UTC)"),
+    Column("phase"),
+    Column("step"),
+    Column("status"),
+    Column("login"),
+    Column("payload"),
 )
 _UNFINISHED = (
-    Column("operation"), Column("started", "started (UTC)"), Column("command"), Column("who"), Column("target"),
-    Column("state"), Column("done"), Column("recorded"),
+    Column("operation"),
+    Column("started", "started (UTC)"),
+    Column("command"),
+    Column("who"),
+    Column("target"),
+    Column("state"),
+    Column("done"),
+    Column("recorded"),
 )
 
 
-def log(db: Database | None, spool: Spool | None = None, *, limit: int = 50, since: datetime | None = None,
-        op_id: UUID | None = None) -> Report:
-    """List what was done, newest first: at most ``limit`` operations, of ``since`` or later.
+def log(
+    db: Database | None,
+    spool: Spool | None = None,
+    *,
+    limit: int = 50,
+    since: datetime | None = None,
+    op_id: UUID | None = None,
+) -> Report:
+    """List what was done, newest first: at most ``limit`` operations, begun at ``since`` (UTC) or later.
 
     With ``op_id`` that operation alone, and each of its entries. Reads this user's spool too; what this login
     cannot read is said in the notes.
     """
     spool = spool or Spool()
-    if op_id is None:
-        found = gather.newest(db, spool, since=since, limit=limit)
-    else:
-        found = gather.one(db, spool, op_id)
-    tables = [Table("operations", _LOG, tuple(_log_row(one) for one in found.operations),
-                    empty="nothing is recorded" if op_id is None else f"nothing is recorded of {op_id}")]
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    found = gather.newest(db, spool, since=since, limit=limit) if op_id is None else gather.one(db, spool, op_id)
+    nothing = "nothing is recorded" if op_id is None else f"nothing is recorded of {op_id}"
+    tables = [Table("operations", _LOG, tuple(_log_row(one) for one in found.operations), empty=nothing)]
     if op_id is not None:
         rows = tuple(_entry_row(entry) for one in found.operations for entry in one.entries)
-        tables.append(Table("entries", _ENTRIES, rows, "entries", "none"))
-    follow = ""
-    if any(one.unfinished for one in found.operations):
-        follow = "wnadmin audit unfinished"
+        tables.append(Table("entries", _ENTRIES, rows, "Entries", "none"))
+    follow = "wnadmin audit unfinished" if any(one.unfinished for one in found.operations) else ""
     return Report("audit-log", tuple(tables), notes=found.notes, next=follow)
 
 
@@ -59,14 +80,15 @@ def unfinished(db: Database | None, spool: Spool | None = None) -> Report:
     found = gather.unended(db, spool or Spool())
     states = gather.states(db, found.operations)
     rows = tuple(
-        (one.op_id, one.started, _line(one), one.who, one.target, states[one.op_id],
-         ", ".join(one.receipts), _where(one))
+        (one.op_id, one.started, _line(one), one.who, one.target, states[one.op_id], list(one.receipts), _where(one))
         for one in found.operations
     )
     ended = [one for one in found.operations if states[one.op_id] != "running"]
     return Report(
-        "audit-unfinished", (Table("unfinished", _UNFINISHED, rows, empty="every operation has an outcome"),),
-        notes=found.notes, next=f"wnadmin audit resume {ended[0].op_id}" if ended else "",
+        "audit-unfinished",
+        (Table("unfinished", _UNFINISHED, rows, empty="every operation has an outcome"),),
+        notes=found.notes,
+        next=f"wnadmin audit resume {ended[0].op_id}" if ended else "",
     )
 
 
@@ -78,20 +100,38 @@ def find(db: Database | None, op_id: UUID, spool: Spool | None = None) -> Operat
 
 def child(db: Database, child_id: UUID) -> Report:
     """Give the activity log of one child, newest first; raises Blind where row-level security hides rows."""
-    table = db.table("queries/audit/child", child_id=child_id)
-    return Report("audit-child", (Table(table.name, table.columns, table.rows, table.title,
-                                        f"no change is recorded of child {child_id}"),))
+    table = db.table("queries/audit/child", {"child_id": child_id})
+    return Report(
+        "audit-child",
+        (Table(table.name, table.columns, table.rows, table.title, f"no change is recorded of child {child_id}"),),
+    )
 
 
 def _log_row(one: Operation) -> tuple[Cell, ...]:
-    return (one.started, one.op_id, _line(one), one.outcome or "unfinished", one.who, one.target,
-            len(one.receipts), one.milliseconds, _where(one))
+    return (
+        one.started,
+        one.op_id,
+        _line(one),
+        one.outcome or "unfinished",
+        one.who,
+        one.target,
+        len(one.receipts),
+        one.milliseconds,
+        _where(one),
+    )
 
 
 def _entry_row(entry: Entry) -> tuple[Cell, ...]:
     facts, envelope = entry.facts(), entry.circumstances()
-    return (_place(entry), entry.ts, entry.phase, str(facts.get("step", "")), str(facts.get("status", "")),
-            str(envelope.get("session_user", "")), entry.payload)
+    return (
+        _place(entry),
+        entry.ts,
+        entry.phase,
+        str(facts.get("step", "")),
+        str(facts.get("status", "")),
+        str(envelope.get("session_user", "")),
+        entry.payload,
+    )
 
 
 def _line(one: Operation) -> str:

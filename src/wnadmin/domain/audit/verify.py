@@ -6,7 +6,6 @@ taken-away protection by the catalog, and operations without an end. What it can
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from wnadmin.domain.audit import gather
@@ -21,17 +20,21 @@ _LIMIT = 20
 _HONEST = "A superuser can rewrite the ledger in the database; only a checkpoint kept outside it shows that."
 
 
-def verify(db: Database | None, spool: Spool | None = None, *, state: Path | None = None,
-           anchor: Path | None = None) -> Findings:
+def verify(
+    db: Database | None, spool: Spool | None = None, *, state: Path | None = None, anchor: Path | None = None
+) -> Findings:
     """Check the ledger of ``db`` and this user's spool.
 
-    ``anchor`` is the checkpoint file to trust (default: the one in the state folder ``state``). A row that is
-    wrong is named by its number in ``object``.
+    ``anchor`` is the checkpoint file to trust (default: the one in the state folder ``state``). A row that is wrong
+    is named by its number in ``object``. Without a server the ledger is unknown.
     """
     spool = spool or Spool(state)
     found: list[Finding] = []
     notes: list[str] = []
-    if db is not None:
+    if db is None:
+        nobody = "no server is connected: the ledger in the database was not looked at"
+        found.append(_finding("ledger.link", "unknown", nobody, evidence="none"))
+    else:
         found += _ledger(db, state, anchor)
         notes.append(_HONEST)
     found += _spool(spool)
@@ -50,8 +53,13 @@ def _ledger(db: Database, state: Path | None, anchor: Path | None) -> list[Findi
         return [_gone(presence, kept)]
     if blind:
         return [
-            _finding("ledger.link", "unknown", f"the rows of audit.operator_ledger are hidden from {presence.login}",
-                     evidence="none", remediation=gather.grant(presence)),
+            _finding(
+                "ledger.link",
+                "unknown",
+                f"the rows of audit.operator_ledger are hidden from {presence.login}",
+                evidence="none",
+                remediation=gather.grant(presence),
+            ),
             *_guards(db),
         ]
     try:
@@ -76,16 +84,29 @@ def _kept(origin: str, path: Path) -> tuple[checkpoint.Anchor | None, str]:
 def _gone(presence: database.Presence, kept: checkpoint.Anchor | None) -> Finding:
     if kept and kept.checkpoints:
         last = max(one.seq for one in kept.checkpoints)
-        return _finding("ledger.tail", "critical", f"audit.operator_ledger is gone from {presence.database_name}: "
-                        f"{kept.path} proves that it had {last} rows", thing="audit.operator_ledger")
-    return _finding("ledger.link", "skipped", f"the ledger is not installed in {presence.database_name}",
-                    remediation="wnadmin setup apply")
+        return _finding(
+            "ledger.tail",
+            "critical",
+            f"audit.operator_ledger is gone from {presence.database_name}: {kept.path} proves that it had {last} rows",
+            thing="audit.operator_ledger",
+        )
+    return _finding(
+        "ledger.link",
+        "skipped",
+        f"the ledger is not installed in {presence.database_name}",
+        remediation="wnadmin setup apply",
+    )
 
 
 def _chain(links: Links) -> list[Finding]:
     found = [
-        _finding("ledger.gap" if one.fault == "gap" else "ledger.link", "critical", one.detail, thing=f"row {one.seq}",
-                 remediation="Keep a copy of the table, then compare with a backup from before the change.")
+        _finding(
+            "ledger.gap" if one.fault == "gap" else "ledger.link",
+            "critical",
+            one.detail,
+            thing=f"row {one.seq}",
+            remediation="Keep a copy of the table, then compare with a backup from before the change.",
+        )
         for one in links.breaks
     ]
     if links.more:
@@ -93,27 +114,51 @@ def _chain(links: Links) -> list[Finding]:
     if all(one.id != "ledger.link" for one in found):
         found.append(_finding("ledger.link", "ok", f"{links.count} rows, each gives its hash and follows the last"))
     if all(one.id != "ledger.gap" for one in found):
-        found.append(_finding("ledger.gap", "ok", f"the numbers run from 1 to {links.seq} without a gap"
-                              if links.seq else "there are no rows"))
+        found.append(
+            _finding(
+                "ledger.gap",
+                "ok",
+                f"the numbers run from 1 to {links.seq} without a gap" if links.seq else "there are no rows",
+            )
+        )
     return found
 
 
-def _tail(walk: database.Walk, kept: checkpoint.Anchor | None, trouble: str, path: Path,
-          presence: database.Presence) -> list[Finding]:
+def _tail(
+    walk: database.Walk, kept: checkpoint.Anchor | None, trouble: str, path: Path, presence: database.Presence
+) -> list[Finding]:
     if kept is None or not kept.checkpoints:
         why = trouble or (f"{path} holds no checkpoint of this ledger" if kept else f"there is no file {path}")
-        return [_finding(
-            "ledger.unproven", "unknown", f"nothing outside the database proves the end of the ledger: {why}",
-            evidence="partial",
-            remediation="Verify where changes are made from, or name a copy with --anchor; the next change writes one.",
-        )]
+        return [
+            _finding(
+                "ledger.unproven",
+                "unknown",
+                f"nothing outside the database proves the end of the ledger: {why}",
+                evidence="partial",
+                remediation="Verify where changes are made from; the next change there writes one.",
+            )
+        ]
     found = _compared(walk, kept, presence)
     if kept.damaged:
-        found.append(_finding("ledger.checkpoint", "warn", f"{kept.damaged} pieces of {path} are no checkpoint of "
-                              "this ledger: a write was cut short, or the file was changed", thing=str(path)))
+        found.append(
+            _finding(
+                "ledger.checkpoint",
+                "warn",
+                f"{kept.damaged} pieces of {path} are no checkpoint of "
+                "this ledger: a write was cut short, or the file was changed",
+                thing=str(path),
+            )
+        )
     if kept.guard:
-        found.append(_finding("ledger.checkpoint", "warn", f"{path} may have been changed by others: {kept.guard}",
-                              thing=str(path), remediation=f"chmod 600 {path}"))
+        found.append(
+            _finding(
+                "ledger.checkpoint",
+                "warn",
+                f"{path} may have been changed by others: {kept.guard}",
+                thing=str(path),
+                remediation=f"chmod 600 {path}",
+            )
+        )
     return found
 
 
@@ -125,11 +170,15 @@ def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.P
     if furthest > last:
         missing = f"rows {last + 1} to {furthest} are" if furthest > last + 1 else f"row {furthest} is"
         lag = " (or this standby has not replayed them yet)" if presence.standby else ""
-        found.append(_finding(
-            "ledger.tail", "unknown" if presence.standby else "critical",
-            f"{missing} missing: the ledger ends at row {last}, and {kept.path} proves row {furthest}{lag}",
-            thing=f"row {last + 1}", remediation=restored,
-        ))
+        found.append(
+            _finding(
+                "ledger.tail",
+                "unknown" if presence.standby else "critical",
+                f"{missing} missing: the ledger ends at row {last}, and {kept.path} proves row {furthest}{lag}",
+                thing=f"row {last + 1}",
+                remediation=restored,
+            )
+        )
     agreed = 0
     for one in sorted(kept.checkpoints, key=lambda c: c.seq):
         stands = walk.hashes.get(one.seq)
@@ -137,11 +186,15 @@ def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.P
             agreed = one.seq
         elif stands is not None:
             span = f"rows {agreed + 1} to {one.seq} were" if one.seq > agreed + 1 else f"row {one.seq} was"
-            found.append(_finding(
-                "ledger.tail", "critical",
-                f"{span} written anew: the hash of row {one.seq} is not the one in {kept.path}",
-                thing=f"row {one.seq}", remediation=restored,
-            ))
+            found.append(
+                _finding(
+                    "ledger.tail",
+                    "critical",
+                    f"{span} written anew: the hash of row {one.seq} is not the one in {kept.path}",
+                    thing=f"row {one.seq}",
+                    remediation=restored,
+                )
+            )
             break
     if not found:
         after = f"; rows {agreed + 1} to {last} came later and are not proven yet" if last > agreed else ""
@@ -156,9 +209,17 @@ def _mirror(db: Database) -> list[Finding]:
         return [_finding("ledger.mirror", "unknown", error.what, evidence="none", remediation=error.next)]
     wrong = [one for one in rows if not one.row_agrees]
     return [
-        _finding("ledger.mirror", "critical", f"row {one.seq} " + (
-            "is not the one that audit.ledger_checkpoints remembers" if one.row_exists
-            else "is missing, and audit.ledger_checkpoints remembers it"), thing=f"row {one.seq}")
+        _finding(
+            "ledger.mirror",
+            "critical",
+            f"row {one.seq} "
+            + (
+                "is not the one that audit.ledger_checkpoints remembers"
+                if one.row_exists
+                else "is missing, and audit.ledger_checkpoints remembers it"
+            ),
+            thing=f"row {one.seq}",
+        )
         for one in wrong[:_LIMIT]
     ] or [_finding("ledger.mirror", "ok", f"{len(rows)} checkpoints in the database agree with their rows")]
 
@@ -166,11 +227,20 @@ def _mirror(db: Database) -> list[Finding]:
 def _guards(db: Database) -> list[Finding]:
     rules = database.guards(db.session)
     return [
-        _finding("ledger.guard", "critical", f"{one.object}: it no longer holds that {one.rule}"
-                 if one.object == "wondernest_audit_owner" else f"{one.object} no longer {one.rule}"
-                 if one.rule.startswith(("is ", "runs ", "belongs ")) else f"{one.object}: not true: {one.rule}",
-                 thing=one.object, measured=one.found, remediation="wnadmin setup verify")
-        for one in rules if not one.holds
+        _finding(
+            "ledger.guard",
+            "critical",
+            f"{one.object}: it no longer holds that {one.rule}"
+            if one.object == "wondernest_audit_owner"
+            else f"{one.object} no longer {one.rule}"
+            if one.rule.startswith(("is ", "runs ", "belongs "))
+            else f"{one.object}: not true: {one.rule}",
+            thing=one.object,
+            measured=one.found,
+            remediation="wnadmin setup verify",
+        )
+        for one in rules
+        if not one.holds
     ] or [_finding("ledger.guard", "ok", f"all {len(rules)} protections of the ledger stand")]
 
 
@@ -178,28 +248,53 @@ def _spool(spool: Spool) -> list[Finding]:
     try:
         seen = spool.inspect()
     except Failed as error:
-        return [_finding("spool.link", "unknown", f"{error.what}: {error.why}", evidence="none",
-                         remediation=error.next)]
+        return [
+            _finding("spool.link", "unknown", f"{error.what}: {error.why}", evidence="none", remediation=error.next)
+        ]
     found = [
-        _finding("spool.gap" if one.fault == "gap" else "spool.link", "critical", f"spool: {one.detail}",
-                 thing=f"row {one.seq}") for one in seen.links.breaks
+        _finding(
+            "spool.gap" if one.fault == "gap" else "spool.link",
+            "critical",
+            f"spool: {one.detail}",
+            thing=f"row {one.seq}",
+        )
+        for one in seen.links.breaks
     ]
     if seen.links.more:
         found.append(_finding("spool.link", "critical", f"spool: {seen.links.more} more rows do not hold"))
     for one in seen.damage[:_LIMIT]:
-        found.append(_finding("spool.torn" if one.torn else "spool.link", "warn" if one.torn else "critical",
-                              f"spool: {one.detail}", thing=f"offset {one.offset}"))
+        found.append(
+            _finding(
+                "spool.torn" if one.torn else "spool.link",
+                "warn" if one.torn else "critical",
+                f"spool: {one.detail}",
+                thing=f"offset {one.offset}",
+            )
+        )
     if seen.guard:
-        found.append(_finding("spool.guard", "warn", f"the spool may have been changed by others: {seen.guard}",
-                              thing=str(spool.path), remediation=f"chmod 600 {spool.path}"))
+        found.append(
+            _finding(
+                "spool.guard",
+                "warn",
+                f"the spool may have been changed by others: {seen.guard}",
+                thing=str(spool.path),
+                remediation=f"chmod 600 {spool.path}",
+            )
+        )
     if any(one.severity == "critical" for one in found):
         return found
     count = len(seen.entries)
-    return [*found, _finding("spool.link", "ok", f"{count} entries in {spool.path}, each gives its hash"
-                             if count else "the spool is empty")]
+    return [
+        *found,
+        _finding(
+            "spool.link",
+            "ok",
+            f"{count} entries in {spool.path}, each gives its hash" if count else "the spool is empty",
+        ),
+    ]
 
 
-def _unfinished(db: Database | None, spool: Spool) -> Iterable[Finding]:
+def _unfinished(db: Database | None, spool: Spool) -> list[Finding]:
     try:
         found = gather.unended(db, spool)
         states = gather.states(db, found.operations)
@@ -212,14 +307,29 @@ def _unfinished(db: Database | None, spool: Spool) -> Iterable[Finding]:
     evidence: Evidence = "partial" if found.notes else "complete"
     open_ones = [one for one in found.operations if states[one.op_id] != "running"]
     return [
-        _finding("ledger.unfinished", "warn", f"{one.command or 'an operation'} of {one.started:%Y-%m-%d %H:%M:%S} UTC "
-                 f"by {one.who or 'somebody'} has an intent and no outcome", thing=str(one.op_id), evidence=evidence,
-                 remediation=f"wnadmin audit resume {one.op_id}")
+        _finding(
+            "ledger.unfinished",
+            "warn",
+            f"{one.command or 'an operation'} of {one.started:%Y-%m-%d %H:%M:%S} UTC "
+            f"by {one.who or 'somebody'} has an intent and no outcome",
+            thing=str(one.op_id),
+            evidence=evidence,
+            remediation=f"wnadmin audit resume {one.op_id}",
+        )
         for one in open_ones[:_LIMIT]
-    ] or [_finding("ledger.unfinished", "ok", "every operation that was begun has ended or is running",
-                   evidence=evidence)]
+    ] or [
+        _finding("ledger.unfinished", "ok", "every operation that was begun has ended or is running", evidence=evidence)
+    ]
 
 
-def _finding(name: str, severity: Severity, detail: str, *, thing: str = "", measured: str = "",
-             evidence: Evidence = "complete", remediation: str = "") -> Finding:
+def _finding(
+    name: str,
+    severity: Severity,
+    detail: str,
+    *,
+    thing: str = "",
+    measured: str = "",
+    evidence: Evidence = "complete",
+    remediation: str = "",
+) -> Finding:
     return Finding(name, name, severity, detail, evidence, object=thing, measured=measured, remediation=remediation)

@@ -86,8 +86,11 @@ def load_files(base: Path) -> tuple[SetupFile, ...]:
     """Read 01 to 07 below ``base`` in the order in which they run."""
     paths = sorted(base.glob("0[1-7]_*.sql"))
     if [path.name[:2] for path in paths] != [f"0{number}" for number in range(1, 8)]:
-        raise Failed(f"the seven files 01 to 07 are not in {base}",
-                     why=f"Found: {', '.join(path.name for path in paths) or 'none'}.", next="Install wnadmin again.")
+        raise Failed(
+            f"the seven files 01 to 07 are not in {base}",
+            why=f"Found: {', '.join(path.name for path in paths) or 'none'}.",
+            next="Install wnadmin again.",
+        )
     return tuple(read_file(path) for path in paths)
 
 
@@ -100,8 +103,9 @@ def read_file(path: Path) -> SetupFile:
         raise Failed(f"cannot read {path}", why=error.strerror or str(error), next="Install wnadmin again.") from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise Failed(f"{path.name}:{line}: not UTF-8", why=f"Byte {error.start}: {error.reason}.",
-                     next="Save the file as UTF-8.") from None
+        raise Failed(
+            f"{path.name}:{line}: not UTF-8", why=f"Byte {error.start}: {error.reason}.", next="Save the file as UTF-8."
+        ) from None
 
 
 def load_expected(path: Path) -> Expected:
@@ -112,7 +116,7 @@ def load_expected(path: Path) -> Expected:
             raise Failed(f"{path} is {data['schema']}, not {SCHEMA}", next="Run `make expected`.")
         return Expected(Catalog(int(data["major"]), data["objects"]), data["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Failed(f"cannot read {path}", why=str(error), next="Run `make expected`, or install wnadmin again.") from None
+        raise Failed(f"cannot read {path}", why=str(error), next="Install wnadmin again.") from None
 
 
 def dump_expected(found: Catalog, files: Sequence[SetupFile]) -> str:

@@ -21,12 +21,24 @@ Objects = Mapping[str, Mapping[str, Facts]]
 """Kind → name → facts."""
 
 _BY_SCHEMA: Final = {
-    "schema": "schemas", "type": "types", "table": "tables", "column": "columns", "constraint": "constraints",
-    "index": "indexes", "function": "functions", "view": "views", "trigger": "triggers", "policy": "policies",
-    "other": "others", "grant": "grants",
+    "schema": "schemas",
+    "type": "types",
+    "table": "tables",
+    "column": "columns",
+    "constraint": "constraints",
+    "index": "indexes",
+    "function": "functions",
+    "view": "views",
+    "trigger": "triggers",
+    "policy": "policies",
+    "other": "others",
+    "grant": "grants",
 }
 _BY_ROLE: Final = {
-    "role": "roles", "membership": "memberships", "setting": "settings", "default privilege": "default_privileges",
+    "role": "roles",
+    "membership": "memberships",
+    "setting": "settings",
+    "default privilege": "default_privileges",
 }
 KINDS: Final = (*_BY_SCHEMA, "extension", *_BY_ROLE)
 """Every kind of object, in the order in which differences are shown."""
@@ -56,11 +68,11 @@ def capture(db: Database) -> Catalog:
     found: dict[str, dict[str, Facts]] = {}
     for kind in KINDS:
         if kind in _BY_SCHEMA:
-            rows = db.rows(f"catalog/{_BY_SCHEMA[kind]}", _Row, schemas=schemas)
+            rows = db.rows(f"queries/catalog/{_BY_SCHEMA[kind]}", _Row, schemas=schemas)
         elif kind in _BY_ROLE:
-            rows = db.rows(f"catalog/{_BY_ROLE[kind]}", _Row, roles=roles)
+            rows = db.rows(f"queries/catalog/{_BY_ROLE[kind]}", _Row, roles=roles)
         else:
-            rows = db.rows("catalog/extensions", _Row)
+            rows = db.rows("queries/catalog/extensions", _Row)
         found[kind] = {row.name: row.facts for row in rows}
     return Catalog(db.version // 10000, found)
 

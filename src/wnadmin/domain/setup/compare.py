@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -14,6 +13,13 @@ Change = Literal["missing", "unexpected", "different"]
 
 _MAINTAIN_SINCE: Final = 17
 _MEMBERSHIP_OPTIONS_SINCE: Final = 16
+_ROLES_SINCE: Final = {
+    "pg_use_reserved_connections": 16,
+    "pg_create_subscription": 16,
+    "pg_maintain": 17,
+    "pg_signal_autovacuum_worker": 18,
+}
+"""PostgreSQL's own roles by the major that brought them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,9 @@ def compare(
 ) -> list[Difference]:
     """List the differences of the given kinds, by kind, then name, then attribute.
 
-    What the older of the two majors cannot say is left out on both sides: the MAINTAIN privilege (since 17) and
-    the options of a membership (since 16). View definitions are compared as :func:`view_text` leaves them.
+    What the older of the two majors cannot say is left out on both sides: the MAINTAIN privilege (since 17), the
+    options of a membership (since 16), membership of roles that it does not have. Everything else, definitions of
+    views included, is printed alike by 15 to 18.
     """
     major = min(expected.major, actual.major)
     found: list[Difference] = []
@@ -82,13 +89,11 @@ def _whole(facts: Facts | None) -> Json:
 def _normal(kind: str, objects: Mapping[str, Facts], major: int) -> dict[str, Facts]:
     if kind in ("grant", "default privilege") and major < _MAINTAIN_SINCE:
         return {name: facts for name, facts in _without_maintain(objects) if facts["privileges"]}
-    if kind == "membership" and major < _MEMBERSHIP_OPTIONS_SINCE:
-        return {name: {"admin": facts["admin"]} for name, facts in objects.items()}
-    if kind == "view":
-        return {
-            name: {**facts, "definition": view_text(str(facts.get("definition", "")))}
-            for name, facts in objects.items()
-        }
+    if kind == "membership":
+        known = {name: facts for name, facts in objects.items() if _ROLES_SINCE.get(name.split()[-1], 0) <= major}
+        if major >= _MEMBERSHIP_OPTIONS_SINCE:
+            return known
+        return {name: {"admin": facts["admin"]} for name, facts in known.items()}
     return dict(objects)
 
 
@@ -96,11 +101,6 @@ def _without_maintain(objects: Mapping[str, Facts]) -> Iterator[tuple[str, Facts
     for name, facts in objects.items():
         kept = [one for one in str(facts["privileges"]).split(", ") if one.rstrip("*") != "MAINTAIN"]
         yield name, {"privileges": ", ".join(kept)}
-
-
-def view_text(definition: str) -> str:
-    """Give a view's definition without what majors print differently: blanks and the layout of parentheses."""
-    return re.sub(r"\s+", " ", definition).strip()
 
 
 def _brief(value: Json, width: int = 120) -> str:

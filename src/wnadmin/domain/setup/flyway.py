@@ -55,8 +55,9 @@ def checksum(data: bytes) -> int:
     try:
         lines = _LINE_END.split(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UsageError("a migration file is not UTF-8", why=f"Byte {error.start}: {error.reason}.",
-                         next="Save the file as UTF-8.") from None
+        raise UsageError(
+            "a migration file is not UTF-8", why=f"Byte {error.start}: {error.reason}.", next="Save the file as UTF-8."
+        ) from None
     lines[0] = lines[0].removeprefix("\ufeff")
     crc = 0
     for line in lines:
@@ -87,7 +88,7 @@ LOCK_KEY: Final = LOCK_BASE + java_hash(f'"{SCHEMA}"."{TABLE}"')
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """A migration's version: ``text`` as it is stored (``001``), compared by its numbers (``1`` = ``1.0`` = ``001``)."""
+    """A migration's version: ``text`` as stored (``001``), compared by its numbers (``1`` = ``1.0`` = ``001``)."""
 
     text: str
 
@@ -113,8 +114,11 @@ def parse_version(text: str) -> Version:
     """Read ``1``, ``001`` or ``2_1`` (``_`` stands for a dot); UsageError when a part is not a number."""
     dotted = text.replace("_", ".")
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", dotted):
-        raise UsageError(f"{text!r} is not a migration version", why="A version is numbers joined by dots or underscores.",
-                         next="Examples: V002__add_feature.sql, V2_1__add_feature.sql.")
+        raise UsageError(
+            f"{text!r} is not a migration version",
+            why="A version is numbers joined by dots.",
+            next="Examples: V002__add_feature.sql, V2_1__add_feature.sql.",
+        )
     return Version(dotted)
 
 
@@ -131,8 +135,11 @@ def parse_name(script: str) -> MigrationName:
     """Read ``V001__initial_schema.sql`` or ``R__views.sql``; ``script`` is relative to the migrations' folder."""
     match = _NAME.fullmatch(script.rpartition("/")[2])
     if match is None or not match["description"]:
-        raise UsageError(f"{script} is not the name of a migration", why="Two underscores part version and description.",
-                         next="Examples: V002__add_feature.sql, R__refresh_views.sql.")
+        raise UsageError(
+            f"{script} is not the name of a migration",
+            why="Two underscores come before the description.",
+            next="Examples: V002__add_feature.sql, R__refresh_views.sql.",
+        )
     description = match["description"].replace("_", " ")
     if len(description) > 200:
         description = description[:197] + "..."
@@ -186,6 +193,11 @@ def insert_row(name: MigrationName, *, rank: int, sum_: int, milliseconds: int) 
         "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, execution_time,"
         " success)\nVALUES ({}, {}, {}, 'SQL', {}, {}, current_user, {}, TRUE)"
     ).format(
-        Identifier(SCHEMA, TABLE), Literal(rank), Literal(name.version.text if name.version else None),
-        Literal(name.description), Literal(name.script), Literal(sum_), Literal(milliseconds),
+        Identifier(SCHEMA, TABLE),
+        Literal(rank),
+        Literal(name.version.text if name.version else None),
+        Literal(name.description),
+        Literal(name.script),
+        Literal(sum_),
+        Literal(milliseconds),
     )

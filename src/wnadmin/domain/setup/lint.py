@@ -25,8 +25,13 @@ class Problem:
 
 
 _TRANSACTION: Final = {
-    "BEGIN": "BEGIN", "COMMIT": "COMMIT", "END": "END", "ROLLBACK": "ROLLBACK", "ABORT": "ABORT",
-    "SAVEPOINT": "SAVEPOINT", "RELEASE": "RELEASE SAVEPOINT",
+    "BEGIN": "BEGIN",
+    "COMMIT": "COMMIT",
+    "END": "END",
+    "ROLLBACK": "ROLLBACK",
+    "ABORT": "ABORT",
+    "SAVEPOINT": "SAVEPOINT",
+    "RELEASE": "RELEASE SAVEPOINT",
 }
 _ALONE: Final[Sequence[tuple[str, str]]] = (
     (r"VACUUM\b", "VACUUM"),
@@ -66,7 +71,8 @@ def _lexical(text: str, visible: str, lines: Lines) -> Iterator[tuple[int, str, 
         yield lines.at(at), "nul", "a NUL character, which PostgreSQL text cannot hold"
     for match in re.finditer(r"\$\{", text):
         yield (
-            lines.at(match.start()), "placeholder",
+            lines.at(match.start()),
+            "placeholder",
             "'${' is a placeholder to Flyway, also in comments and strings; write it otherwise",
         )
     previous = ""
@@ -105,7 +111,8 @@ def _all_words(statement: Statement) -> list[str]:
 
 def _without_copy_data(text: str) -> str:
     r"""Blank out the lines between COPY … FROM STDIN and ``\.``: they are data, not SQL. Positions stay."""
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     while True:
         start = _copy_end(text, at)
         if start is None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMAS: Final = (
-    "core", "family", "content", "audio", "subscription", "analytics", "safety", "ml", "audit", "admin",
+    "core",
+    "family",
+    "content",
+    "audio",
+    "subscription",
+    "analytics",
+    "safety",
+    "ml",
+    "audit",
+    "admin",
 )
 """The ten schemas of the database."""
 
@@ -13,13 +22,24 @@ EXTENSION_SCHEMA: Final = "extensions"
 """Where extensions live; it may exist before WonderNest does."""
 
 LOGIN_ROLES: Final = (
-    "wondernest_app", "wondernest_analytics", "wondernest_migration", "wondernest_backup", "wondernest_monitor",
+    "wondernest_app",
+    "wondernest_analytics",
+    "wondernest_migration",
+    "wondernest_backup",
+    "wondernest_monitor",
 )
 """Roles that programs log in as."""
 
 GROUP_ROLES: Final = (
-    "wondernest_owner", "wondernest_definer", "wondernest_audit_owner", "wondernest_rw", "wondernest_ro",
-    "wondernest_worker", "wondernest_operator", "wondernest_compliance", "wondernest_approver",
+    "wondernest_owner",
+    "wondernest_definer",
+    "wondernest_audit_owner",
+    "wondernest_rw",
+    "wondernest_ro",
+    "wondernest_worker",
+    "wondernest_operator",
+    "wondernest_compliance",
+    "wondernest_approver",
 )
 """Roles that own, or that people and programs are members of."""
 
