@@ -2931,6 +2931,17 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        -- Nobody consents in another's name.
+        IF NOT core.is_trusted_caller() AND (
+            NEW.guardian_user_id IS DISTINCT FROM core.current_app_user_id() OR NEW.method = 'operator_recorded'
+        ) THEN
+            RAISE EXCEPTION 'a guardian consents in their own name only'
+                USING ERRCODE = '42501';
+        END IF;
+        NEW.recorded_by := session_user;
+        RETURN NEW;
+    END IF;
     IF (NEW.child_id, NEW.consent_type, NEW.method, NEW.policy_version, NEW.granted_at, NEW.recorded_by)
         IS DISTINCT FROM
         (OLD.child_id, OLD.consent_type, OLD.method, OLD.policy_version, OLD.granted_at, OLD.recorded_by)
@@ -2949,7 +2960,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION family.protect_consent() IS
-'Trigger of family.guardian_consents: consents are only withdrawn, and end with the account of their guardian.';
+'Trigger of family.guardian_consents: given in one''s own name, only withdrawn later, and ended with the account of the guardian.';
 
 CREATE OR REPLACE FUNCTION family.withdraw_consents_of_leaver()
 RETURNS trigger

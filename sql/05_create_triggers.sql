@@ -163,7 +163,7 @@ BEFORE INSERT OR UPDATE OF birth_date ON family.child_profiles
 FOR EACH ROW EXECUTE FUNCTION family.validate_child();
 
 CREATE OR REPLACE TRIGGER guardian_consents_protect
-BEFORE UPDATE ON family.guardian_consents
+BEFORE INSERT OR UPDATE ON family.guardian_consents
 FOR EACH ROW EXECUTE FUNCTION family.protect_consent();
 
 CREATE OR REPLACE TRIGGER family_members_leave

@@ -211,7 +211,12 @@ BEGIN
                 p.proowner,
                 CASE
                     -- Who owns what guards the ledger could make it look away.
-                    WHEN p.pronamespace = 'audit'::regnamespace AND p.proname LIKE 'ledger\_%' THEN 'wondernest_audit_owner'
+                    WHEN p.pronamespace = 'audit'::regnamespace AND (p.proname LIKE 'ledger\_%' OR EXISTS (
+                        SELECT 1
+                        FROM pg_catalog.pg_trigger AS t
+                        WHERE t.tgfoid = p.oid
+                            AND t.tgrelid IN (to_regclass('audit.operator_ledger'), to_regclass('audit.ledger_checkpoints'))
+                    )) THEN 'wondernest_audit_owner'
                     WHEN p.prosecdef THEN 'wondernest_definer'
                     ELSE 'wondernest_owner'
                 END
@@ -992,7 +997,11 @@ BEGIN
             ('family.family_members', '(family_id = @families@)', '', 'family'),
             ('family.invitations', '(family_id = @families@)', '', 'family'),
             ('family.child_profiles', '(family_id = @families@)', '', '(NOT is_sample)'),
-            ('family.guardian_consents', '(child_id = @children@)', '', 'child'),
+            (
+                'family.guardian_consents', '(child_id = @children@)',
+                -- Nobody consents for someone else; ending another guardian's consent has a function.
+                '((child_id = @children@) AND (guardian_user_id = @me@))', 'child'
+            ),
             ('family.child_notes', '(child_id = @children@)', '', 'child'),
             ('content.curation_reviews', '(reviewer_id = @me@)', '', 'reviewer_id'),
             ('content.collections', '(family_id = @families@)', '', 'family?'),

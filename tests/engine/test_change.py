@@ -30,7 +30,9 @@ class Terminal:
 
     def __init__(self, cli: Cli, *words: str) -> None:
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(cli.argv(*words), env=cli.env(), stdin=slave, stdout=subprocess.PIPE, stderr=slave)
+        self.process = subprocess.Popen(
+            cli.argv(*words), env=cli.env(), stdin=slave, stdout=subprocess.PIPE, stderr=slave
+        )
         os.close(slave)
         self.seen = ""
 

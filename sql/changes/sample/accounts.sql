@@ -3,7 +3,7 @@
 -- since: 15
 -- cost: about 10 rows a family, half of them written by the audit trigger
 -- Everything comes from the seed, the number of the family and the two days, so a second run makes the same rows.
--- Nobody can sign in: the password hash is the hash of nothing.
+-- Nobody can sign in: no password has the hash '!'.
 CREATE TEMPORARY TABLE sample_guardians ON COMMIT DROP AS
 SELECT
     f.number AS family_number,

@@ -26,9 +26,22 @@ SELECT
     coalesce((
         SELECT string_agg(o.rolname::text, ', ' ORDER BY o.rolname)
         FROM pg_catalog.pg_roles AS o
-        WHERE o.rolname = ANY (string_to_array(:'roles'::text, ','))
-            AND NOT pg_catalog.pg_has_role(o.oid, 'MEMBER')
-    ), '') AS roles_beyond_reach
+        WHERE o.rolname = ANY (string_to_array(:'owners'::text, ','))
+            AND NOT pg_catalog.pg_has_role(o.oid, 'USAGE')
+            AND NOT pg_catalog.pg_has_role(o.oid, 'MEMBER WITH ADMIN OPTION')
+    ), '') AS roles_beyond_reach,
+    coalesce((
+        -- They are granted only to roles that are yet to be made.
+        SELECT string_agg(o.rolname::text, ', ' ORDER BY o.rolname)
+        FROM pg_catalog.pg_roles AS o
+        WHERE o.rolname = ANY (string_to_array(:'builtin'::text, ','))
+            AND NOT pg_catalog.pg_has_role(o.oid, 'MEMBER WITH ADMIN OPTION')
+            AND EXISTS (
+                SELECT 1
+                FROM unnest(string_to_array(:'roles'::text, ',')) AS w (name)
+                WHERE to_regrole(w.name) IS NULL
+            )
+    ), '') AS grants_beyond_reach
 FROM pg_catalog.pg_database AS b
 INNER JOIN pg_catalog.pg_roles AS r
     ON r.rolname = current_user

@@ -46,7 +46,7 @@ class Database:
         """Whether this node is a standby."""
         return bool(self.session.scalar("SELECT pg_catalog.pg_is_in_recovery()"))
 
-    def rows(self, name: str, row: type[R], **values: Value) -> list[R]:
+    def rows(self, name: str, row: type[R], /, **values: Value) -> list[R]:
         """Run the bundled query ``name``; its columns must be the fields of the dataclass ``row``, in order."""
         answer = self._query(name, values)
         expected = tuple(one.name for one in fields(row))  # type: ignore[arg-type]  # R is a dataclass
@@ -59,10 +59,15 @@ class Database:
         return [row(*one) for one in answer.rows]
 
     def table(
-        self, name: str, values: Mapping[str, Value], *, title: str = "", units: Mapping[str, Unit] | None = None
+        self,
+        name: str,
+        values: Mapping[str, Value] | None = None,
+        *,
+        title: str = "",
+        units: Mapping[str, Unit] | None = None,
     ) -> Table:
         """Run the bundled query ``name`` and give its rows as a table."""
-        answer = self._query(name, values)
+        answer = self._query(name, values or {})
         columns = tuple(Column(one, unit=(units or {}).get(one, "")) for one in answer.columns)
         return Table(name.rpartition("/")[2], columns, answer.rows, title)
 
@@ -76,9 +81,9 @@ class Database:
         rendered = render(file.text, values, name)
         return self.session.run(rendered.query, rendered.bound, doing=name)
 
-    def prepared(self, name: str, *, rows: int | None = None, **values: Value) -> Statement:
+    def prepared(self, name: str, values: Mapping[str, Value] | None = None, *, rows: int | None = None) -> Statement:
         """Load the bundled change ``name`` with its values; ``rows`` is how many rows it must touch."""
-        return Statement(render(assets.load(name, self.version).text, values, name), rows, name)
+        return Statement(render(assets.load(name, self.version).text, values or {}, name), rows, name)
 
     def composed(self, text: Composable, *, rows: int | None = None, where: str = "statement") -> Statement:
         """Take a statement composed from the catalog."""
@@ -89,14 +94,14 @@ class Database:
         self,
         title: str,
         name: str,
+        values: Mapping[str, Value] | None = None,
         *,
         key: str = "",
         rows: int | None = None,
         done: Callable[[], bool] | None = None,
-        **values: Value,
     ) -> Step:
         """Describe one bundled statement as a step; it runs by itself, outside any transaction block."""
-        one = self.prepared(name, rows=rows, **values)
+        one = self.prepared(name, values, rows=rows)
 
         def run(world: World) -> Receipt:
             began = time.monotonic()

@@ -70,9 +70,9 @@ def plan(db: Database, inputs: Inputs) -> Plan:
     step = db.statement(
         "Forget the statement statistics",
         "changes/queries/reset",
+        {"schema": extension.schema},
         key="reset",
         rows=1,
-        schema=extension.schema,
     )
     return Plan(
         f"Reset pg_stat_statements of {db.name}",

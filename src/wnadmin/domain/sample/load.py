@@ -163,7 +163,7 @@ def _months(db: Database, wished: Wish) -> list[Month]:
 
 
 def _partitions(db: Database, wished: Wish, months: Sequence[Month]) -> Step:
-    one = [db.prepared("changes/sample/partition", parent=m.parent, month=m.month) for m in months]
+    one = [db.prepared("changes/sample/partition", {"parent": m.parent, "month": m.month}) for m in months]
 
     def run(step: World) -> Receipt:
         began = time.monotonic()

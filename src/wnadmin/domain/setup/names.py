@@ -46,5 +46,17 @@ GROUP_ROLES: Final = (
 ROLES: Final = LOGIN_ROLES + GROUP_ROLES
 """Every role that 07 makes. They belong to the cluster, so several databases share them."""
 
+OWNER_ROLES: Final = ("wondernest_owner", "wondernest_definer", "wondernest_audit_owner")
+"""Roles that 07 gives objects to."""
+
+BUILTIN_ROLES: Final = (
+    "pg_read_all_data",
+    "pg_monitor",
+    "pg_signal_backend",
+    "pg_maintain",
+    "pg_signal_autovacuum_worker",
+)
+"""PostgreSQL's own roles that 07 grants to a role when it makes it, as far as the server has them."""
+
 HISTORY: Final = "public.flyway_schema_history"
 """The migration history; the one table of WonderNest outside its schemas."""

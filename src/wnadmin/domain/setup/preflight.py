@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wnadmin.domain.setup.bundle import Bundle
-from wnadmin.domain.setup.names import EXTENSION_SCHEMA, ROLES
+from wnadmin.domain.setup.names import BUILTIN_ROLES, EXTENSION_SCHEMA, OWNER_ROLES, ROLES
 from wnadmin.errors import Refused
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.errors import refuse_standby
@@ -16,7 +16,7 @@ SUPERUSER_BELOW = 16
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What ``setup/preflight`` saw; ``roles_beyond_reach`` is a list of names joined by commas."""
+    """What ``setup/preflight`` saw; ``roles_…`` and ``grants_beyond_reach`` are names joined by commas."""
 
     in_recovery: bool
     read_only: bool
@@ -31,11 +31,13 @@ class Readiness:
     has_pgcrypto: bool
     pgcrypto_schema: str
     roles_beyond_reach: str
+    grants_beyond_reach: str
 
 
 def look(db: Database) -> Readiness:
     """Look at server, login and database."""
-    (row,) = db.rows("queries/setup/preflight", Readiness, roles=",".join(ROLES))
+    lists = {"roles": ROLES, "owners": OWNER_ROLES, "builtin": BUILTIN_ROLES}
+    (row,) = db.rows("queries/setup/preflight", Readiness, **{key: ",".join(names) for key, names in lists.items()})
     return row
 
 
@@ -94,6 +96,11 @@ def _missing_attributes(seen: Readiness, major: int) -> list[str]:
     if seen.roles_beyond_reach:
         found.append(
             f"another login made these roles, and {seen.login} is not a member of them: {seen.roles_beyond_reach}"
+        )
+    if seen.grants_beyond_reach:
+        found.append(
+            f"{seen.login} may not grant PostgreSQL's own roles: "
+            f"GRANT {seen.grants_beyond_reach} TO {_name(seen.login)} WITH ADMIN OPTION"
         )
     return found
 
