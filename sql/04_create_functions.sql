@@ -1110,7 +1110,7 @@ DECLARE
     v_age_months integer;
     v_age_year integer;
     v_languages text[];
-    v_interests text[];
+    v_liked_categories uuid[];
     v_safety_level integer;
     v_blocked_types text[];
     v_blocked_categories uuid[];
@@ -1124,11 +1124,15 @@ BEGIN
     SELECT
         content.age_in_months(c.birth_date, (now() AT TIME ZONE f.timezone)::date),
         ARRAY[c.primary_language::text, split_part(c.primary_language, '-', 1), 'zxx'],
-        c.interests,
+        ARRAY(
+            SELECT k.id
+            FROM content.categories AS k
+            WHERE k.slug = ANY (c.interests)
+        ),
         coalesce(p.max_safety_level, 5),
         coalesce(p.blocked_content_types, '{}'),
         coalesce(p.blocked_category_ids, '{}')
-    INTO v_age_months, v_languages, v_interests, v_safety_level, v_blocked_types, v_blocked_categories
+    INTO v_age_months, v_languages, v_liked_categories, v_safety_level, v_blocked_types, v_blocked_categories
     FROM family.child_profiles AS c
     INNER JOIN family.families AS f ON f.id = c.family_id
     LEFT JOIN safety.parental_controls AS p ON p.child_id = c.id
@@ -1153,27 +1157,35 @@ BEGIN
                 AND band.max_age_months >= v_age_months
                 AND band.safety_level <= v_safety_level
                 AND band.content_type <> ALL (v_blocked_types)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM content.item_categories AS x
-                    WHERE x.item_id = band.item_id
-                        AND x.category_id = ANY (v_blocked_categories)
+                AND (
+                    v_blocked_categories = '{}'
+                    OR NOT EXISTS (
+                        SELECT 1
+                        FROM content.item_categories AS x
+                        WHERE x.item_id = band.item_id
+                            AND x.category_id = ANY (v_blocked_categories)
+                    )
                 )
             ORDER BY band.rank_score DESC, band.item_id
             LIMIT v_pool
         ) AS b
     ),
 
-    scored AS (
+    -- A scalar subquery per candidate: a join or EXISTS may be turned into a
+    -- hash of every item of the liked topics, which grows with the library.
+    scored AS MATERIALIZED (
         SELECT
             c.item_id,
             c.rank_score,
-            EXISTS (
-                SELECT 1
-                FROM content.item_categories AS ic
-                INNER JOIN content.categories AS k ON k.id = ic.category_id
-                WHERE ic.item_id = c.item_id
-                    AND k.slug = ANY (v_interests)
+            coalesce(
+                (
+                    SELECT true
+                    FROM content.item_categories AS ic
+                    WHERE ic.item_id = c.item_id
+                        AND ic.category_id = ANY (v_liked_categories)
+                    LIMIT 1
+                ),
+                false
             ) AS liked
         FROM candidates AS c
     ),

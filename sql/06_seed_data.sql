@@ -69,8 +69,7 @@ FROM (
     (
         'core.users', 'core', 'users', 'last_login_at', INTERVAL '24 months', 'delete',
         'Sign-in and service of parents.',
-        'An account nobody uses has no purpose. Found by review and erased through an approved request, never by a job: hence not active.',
-        'contract', false
+        'An unused account has no purpose; erased on approval, never by a job, hence not active.', 'contract', false
     ),
     (
         'core.user_devices', 'core', 'user_devices', 'last_seen_at', INTERVAL '24 months', 'delete',
@@ -357,23 +356,28 @@ INSERT INTO content.items (
     id, title, description, content_type, creator_id, language, min_age_months, max_age_months, duration_seconds,
     source_url, learning_goals, status, safety_level, quality_score, published_at
 )
-SELECT
-    k.item_id,
-    i.title,
-    format('%s for %s to %s months: %s.', initcap(i.content_type), i.min_age_months, i.max_age_months, lower(c.name)),
-    i.content_type,
-    r.id,
-    i.language,
-    i.min_age_months,
-    i.max_age_months,
-    i.duration_seconds,
-    'https://content.example.com/' || k.item_id,
-    ARRAY[g.goal],
-    'approved',
-    CASE WHEN i.min_age_months >= 120 THEN 2 ELSE 1 END,
-    0.6 + (('x' || left(replace(k.item_id::text, '-', ''), 4))::bit(16)::integer % 4000) / 10000.0,
-    '2025-01-01 00:00:00+00'
-FROM (
+WITH goals (category_slug, goal) AS (
+    VALUES
+    ('animals', 'curiosity'),
+    ('art', 'creativity'),
+    ('bedtime', 'calm'),
+    ('coding', 'reasoning'),
+    ('dinosaurs', 'curiosity'),
+    ('feelings', 'empathy'),
+    ('language', 'vocabulary'),
+    ('movement', 'motor skills'),
+    ('music', 'listening'),
+    ('nature', 'curiosity'),
+    ('numbers', 'counting'),
+    ('oceans', 'curiosity'),
+    ('science', 'reasoning'),
+    ('space', 'curiosity'),
+    ('stories', 'imagination'),
+    ('vehicles', 'vocabulary'),
+    ('world', 'knowledge')
+),
+
+listed (min_age_months, max_age_months, content_type, title, category_slug, duration_seconds, language) AS (
     VALUES
     (0, 11, 'video', 'Slow clouds', 'nature', 180, 'en'),
     (0, 11, 'video', 'Black, white, red', 'art', 120, 'en'),
@@ -480,8 +484,32 @@ FROM (
     (36, 59, 'book', 'La luna y el gato', 'stories', 300, 'es'),
     (60, 119, 'audio', 'Cuentos del bosque', 'stories', 900, 'es'),
     (120, 227, 'video', 'El planeta azul', 'oceans', 900, 'es')
-) AS i (min_age_months, max_age_months, content_type, title, category_slug, duration_seconds, language)
-CROSS JOIN LATERAL (SELECT md5('wondernest/item/' || i.language || '/' || i.title)::uuid AS item_id) AS k
+),
+
+keyed AS (
+    SELECT
+        l.*,
+        md5('wondernest/item/' || l.language || '/' || l.title)::uuid AS item_id
+    FROM listed AS l
+)
+
+SELECT
+    i.item_id,
+    i.title,
+    format('%s for %s to %s months: %s.', initcap(i.content_type), i.min_age_months, i.max_age_months, lower(c.name)),
+    i.content_type,
+    r.id,
+    i.language,
+    i.min_age_months,
+    i.max_age_months,
+    i.duration_seconds,
+    'https://content.example.com/' || i.item_id,
+    ARRAY[g.goal],
+    'approved',
+    CASE WHEN i.min_age_months >= 120 THEN 2 ELSE 1 END,
+    0.6 + (('x' || left(replace(i.item_id::text, '-', ''), 4))::bit(16)::integer % 4000) / 10000.0,
+    '2025-01-01 00:00:00+00'
+FROM keyed AS i
 INNER JOIN content.categories AS c ON c.slug = i.category_slug
 INNER JOIN content.creators AS r
     ON r.name = CASE
@@ -489,35 +517,16 @@ INNER JOIN content.creators AS r
         WHEN i.content_type = 'activity' THEN 'Small Steps Publishing'
         ELSE 'WonderNest Studio'
     END
-INNER JOIN (
-    VALUES
-    ('animals', 'curiosity'),
-    ('art', 'creativity'),
-    ('bedtime', 'calm'),
-    ('coding', 'reasoning'),
-    ('dinosaurs', 'curiosity'),
-    ('feelings', 'empathy'),
-    ('language', 'vocabulary'),
-    ('movement', 'motor skills'),
-    ('music', 'listening'),
-    ('nature', 'curiosity'),
-    ('numbers', 'counting'),
-    ('oceans', 'curiosity'),
-    ('science', 'reasoning'),
-    ('space', 'curiosity'),
-    ('stories', 'imagination'),
-    ('vehicles', 'vocabulary'),
-    ('world', 'knowledge')
-) AS g (category_slug, goal) ON g.category_slug = i.category_slug
+INNER JOIN goals AS g ON g.category_slug = i.category_slug
 ON CONFLICT DO NOTHING;
 
 -- An item may have been taken out on purpose since: what refers to it is only
 -- added where it is still there.
 INSERT INTO content.item_categories (item_id, category_id, is_primary)
 SELECT
-    i.id,
-    c.id,
-    true
+    i.id AS item_id,
+    c.id AS category_id,
+    true AS is_primary
 FROM (
     VALUES
     ('en/Slow clouds', 'nature'),
@@ -632,8 +641,8 @@ ON CONFLICT DO NOTHING;
 
 INSERT INTO safety.content_ratings (id, item_id, scheme, rating, min_age_months, rated_at)
 SELECT
-    md5('wondernest/rating/' || i.id)::uuid,
-    i.id,
+    md5('wondernest/rating/' || i.id)::uuid AS rating_id,
+    i.id AS item_id,
     'wondernest',
     CASE
         WHEN i.min_age_months < 36 THEN 'first years'
@@ -662,8 +671,8 @@ ON CONFLICT DO NOTHING;
 
 INSERT INTO content.collection_items (collection_id, item_id, position, added_at)
 SELECT
-    l.id,
-    i.id,
+    l.id AS collection_id,
+    i.id AS item_id,
     row_number() OVER (PARTITION BY l.id ORDER BY i.min_age_months, i.title),
     '2025-01-01 00:00:00+00'
 FROM (

@@ -60,6 +60,11 @@ class Server:
         shown = settings.pop("row_security", "off") == "on"
         return connect(self.target(dbname, user), command="tests", settings=settings, row_security=shown)
 
+    def session_version(self) -> int:
+        """``server_version_num`` of the server."""
+        with self.session() as session:
+            return session.version
+
     def create(self, template: str = "template0") -> str:
         """Create a database with a name of its own."""
         name = f"t{os.getpid()}_{next(_numbers)}"

@@ -1,0 +1,88 @@
+"""``wnadmin setup``: make the WonderNest database and prove what was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wnadmin.engine import command
+from wnadmin.results import Findings, Inputs, Plan, Report
+
+if TYPE_CHECKING:
+    from wnadmin.postgres.connections import Connections
+    from wnadmin.postgres.database import Database
+    from wnadmin.settings import Profile
+
+app = typer.Typer(
+    name="setup",
+    help="Make the WonderNest database and prove what was made.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def setup() -> None:
+    """Make the WonderNest database and prove what was made.
+
+    An empty database is set up, a complete one is left alone, anything else is refused with what was found.
+    """
+
+
+@command(app)
+def apply(
+    connections: Connections,
+    profile: Profile,
+    inputs: Inputs,
+    create: Annotated[bool, typer.Option("--create", help="Create the database when it is not there.")] = False,
+    samples: Annotated[
+        bool | None,
+        typer.Option("--samples/--no-samples", help="Seed sample families; not in production unless asked."),
+    ] = None,
+    months: Annotated[
+        int | None, typer.Option("--months", min=0, max=120, help="Months of partitions ahead; 12 if not said.")
+    ] = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another setup.")] = 60.0,
+) -> Plan:
+    """Make the WonderNest database: files 01 to 07, in one transaction.
+
+    Looks first, lints the files, lists everything that is missing before it changes anything, and records
+    version 001 in a history that Flyway accepts. Run again, it changes nothing and says so.
+
+    Example: wnadmin setup apply --create --yes --dsn 'dbname=wondernest_prod'
+    """
+    from wnadmin.domain.setup import plans
+
+    wishes = plans.wishes(
+        connections, profile, inputs, create=create, samples=samples, months_ahead=months, wait=wait
+    )
+    return plans.apply(connections, wishes)
+
+
+@command(app)
+def verify(connections: Connections) -> Findings:
+    """Prove the database by looking and trying; leaves nothing behind.
+
+    Compares the catalog with what the files make, calls every promised function, tries row-level security as
+    each role and collection without consent, and looks at partitions, passwords and the ledger's guards. What
+    this login cannot see is unknown, never ok.
+
+    Example: wnadmin setup verify --format json
+    """
+    from wnadmin.domain.setup import plans
+
+    return plans.verify(connections)
+
+
+@command(app)
+def status(db: Database) -> Report:
+    """Describe what stands in the database.
+
+    Its class, the migration history, months of partitions ahead, roles, sample data and sizes.
+
+    Example: wnadmin setup status
+    """
+    from wnadmin.domain.setup import plans
+
+    return plans.status(db)
