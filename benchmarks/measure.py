@@ -77,7 +77,9 @@ def process(argv: Sequence[str], env: Mapping[str, str]) -> Work:
     """A program run to its end; a failure shows what it said."""
 
     def work() -> None:
-        done = subprocess.run(argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise RuntimeError(f"{' '.join(argv[:6])} ended with {done.returncode}: {' | '.join(said[-3:])}")

@@ -79,6 +79,11 @@ class Ground:
             session.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             session.run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
 
+    def drop(self, name: str) -> None:
+        """Drop a database and whoever is in it."""
+        with self.session("postgres") as session:
+            session.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def exists(self, name: str) -> bool:
         """Whether the database is there."""
         with self.session("postgres") as session:

@@ -34,7 +34,6 @@ from wnadmin.postgres.embedded import Cluster
 
 BUILD_UNTIL = date(2026, 1, 1)
 """Fixed, so that every build is the same world."""
-YEARS = 10
 ACTIVITY = 4
 PIECE = 5000
 """Families that one worker takes at a time."""
@@ -53,11 +52,12 @@ class Scale:
     families: int
     items: int
     shared_buffers: str
+    years: int = 10
 
     @property
     def wish(self) -> Wish:
         """The world as the generator takes it."""
-        return Wish(self.families, 1, world.since(BUILD_UNTIL, YEARS), BUILD_UNTIL, ACTIVITY)
+        return Wish(self.families, 1, world.since(BUILD_UNTIL, self.years), BUILD_UNTIL, ACTIVITY)
 
     @property
     def done(self) -> Path:
@@ -67,7 +67,7 @@ class Scale:
 
 MILLION = Scale("million", 500_000, 100_000, "6GB")
 TWENTIETH = Scale("twentieth", 25_000, 5_000, "1GB")
-SMALL = Scale("small", 500, 2_000, "512MB")
+SMALL = Scale("small", 500, 2_000, "512MB", years=2)
 SCALES = {one.name: one for one in (MILLION, TWENTIETH, SMALL)}
 
 
@@ -133,6 +133,10 @@ def _partitions(db: Database, wish: Wish) -> None:
 def _families(place: Ground, scale: Scale, db: Database, workers: int) -> None:
     pieces = list(world.chunks(world.absent(db, scale.wish), PIECE))
     total, done, began = sum(len(one) for one in pieces), 0, time.monotonic()
+    if workers == 1:
+        for one in pieces:
+            _piece(place, scale, one)
+        return
     with ProcessPoolExecutor(workers) as pool:
         running = {pool.submit(_piece, place, scale, one): one for one in pieces}
         for finished in as_completed(running):

@@ -1076,8 +1076,12 @@ COMMENT ON FUNCTION content.age_in_months(date, date) IS
 'Completed months of life on a day.';
 
 -- Candidates come from content.item_age_bands in the order of an index, so the
--- work depends on the limit and not on the size of the library. The plan is
--- made for the values of each call: with or without a kind decides the index.
+-- work depends on the limit and not on the size of the library. One of the two
+-- branches runs, each with its own index, so one plan serves all calls: planning
+-- anew would take longer than the query. The filters are one CASE, or the
+-- planner would multiply their guesses, expect no rows and sort the whole band.
+-- Topics are looked up by scalar subqueries: a join or EXISTS may become a hash
+-- of every item of a topic.
 CREATE OR REPLACE FUNCTION content.get_age_appropriate_content(
     child_id uuid,
     p_content_type text DEFAULT NULL,
@@ -1101,7 +1105,8 @@ LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan
+SET jit = off
 ROWS 20
 AS $$
 #variable_conflict use_column
@@ -1138,6 +1143,9 @@ BEGIN
     LEFT JOIN safety.parental_controls AS p ON p.child_id = c.id
     WHERE c.id = v_child_id;
     v_age_year := v_age_months / 12;
+    IF p_content_type = ANY (v_blocked_types) THEN
+        RETURN;
+    END IF;
 
     RETURN QUERY
     WITH candidates AS (
@@ -1146,33 +1154,57 @@ BEGIN
             b.rank_score
         FROM (SELECT DISTINCT unnest(v_languages) AS tag) AS l
         CROSS JOIN LATERAL (
-            SELECT
-                band.item_id,
-                band.rank_score
-            FROM content.item_age_bands AS band
-            WHERE band.age_year = v_age_year
-                AND band.language = l.tag
-                AND (p_content_type IS NULL OR band.content_type = p_content_type)
-                AND band.min_age_months <= v_age_months
-                AND band.max_age_months >= v_age_months
-                AND band.safety_level <= v_safety_level
-                AND band.content_type <> ALL (v_blocked_types)
-                AND (
-                    v_blocked_categories = '{}'
-                    OR NOT EXISTS (
-                        SELECT 1
-                        FROM content.item_categories AS x
-                        WHERE x.item_id = band.item_id
-                            AND x.category_id = ANY (v_blocked_categories)
-                    )
-                )
-            ORDER BY band.rank_score DESC, band.item_id
-            LIMIT v_pool
+            (
+                SELECT
+                    band.item_id,
+                    band.rank_score
+                FROM content.item_age_bands AS band
+                WHERE p_content_type IS NULL
+                    AND band.age_year = v_age_year
+                    AND band.language = l.tag
+                    AND CASE
+                        WHEN band.min_age_months > v_age_months OR band.max_age_months < v_age_months THEN false
+                        WHEN band.safety_level > v_safety_level OR band.content_type = ANY (v_blocked_types) THEN false
+                        WHEN v_blocked_categories = '{}' THEN true
+                        ELSE (
+                            SELECT true
+                            FROM content.item_categories AS x
+                            WHERE x.item_id = band.item_id
+                                AND x.category_id = ANY (v_blocked_categories)
+                            LIMIT 1
+                        ) IS NULL
+                    END
+                ORDER BY band.rank_score DESC, band.item_id
+                LIMIT v_pool
+            )
+            UNION ALL
+            (
+                SELECT
+                    band.item_id,
+                    band.rank_score
+                FROM content.item_age_bands AS band
+                WHERE p_content_type IS NOT NULL
+                    AND band.content_type = p_content_type
+                    AND band.age_year = v_age_year
+                    AND band.language = l.tag
+                    AND CASE
+                        WHEN band.min_age_months > v_age_months OR band.max_age_months < v_age_months THEN false
+                        WHEN band.safety_level > v_safety_level OR band.content_type = ANY (v_blocked_types) THEN false
+                        WHEN v_blocked_categories = '{}' THEN true
+                        ELSE (
+                            SELECT true
+                            FROM content.item_categories AS x
+                            WHERE x.item_id = band.item_id
+                                AND x.category_id = ANY (v_blocked_categories)
+                            LIMIT 1
+                        ) IS NULL
+                    END
+                ORDER BY band.rank_score DESC, band.item_id
+                LIMIT v_pool
+            )
         ) AS b
     ),
 
-    -- A scalar subquery per candidate: a join or EXISTS may be turned into a
-    -- hash of every item of the liked topics, which grows with the library.
     scored AS MATERIALIZED (
         SELECT
             c.item_id,

@@ -782,6 +782,9 @@ ON CONFLICT DO NOTHING;
 -- ---------------------------------------------------------------------------
 
 DO $samples$
+DECLARE
+    v_guardian record;
+    v_context CONSTANT text := coalesce(current_setting('app.current_user_id', true), '');
 BEGIN
     IF lower(coalesce(current_setting('app.seed_samples', true), '')) IN ('off', 'false', 'no', '0') THEN
         RETURN;
@@ -889,36 +892,50 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     -- Each founder consented; the second guardian of the first family too, by a
-    -- verifiable method. One child's speech is not analysed, one withdrew.
-    INSERT INTO family.guardian_consents (
-        id, child_id, guardian_user_id, consent_type, method, policy_version, granted_at, recorded_by, withdrawn_at,
-        withdrawn_by, withdrawal_reason
-    )
-    SELECT
-        md5('wondernest/sample/consent/' || c.first_name || '/' || g.user_code || '/' || t.consent_type)::uuid,
-        c.id,
-        u.id,
-        t.consent_type,
-        g.method,
-        '2025-01',
-        '2025-07-01 10:00:00+00',
-        'seed',
-        CASE WHEN c.first_name = 'Child Eight' AND t.consent_type = 'personalization' THEN '2025-09-01 10:00:00+00'::timestamptz END,
-        CASE WHEN c.first_name = 'Child Eight' AND t.consent_type = 'personalization' THEN u.id END,
-        CASE WHEN c.first_name = 'Child Eight' AND t.consent_type = 'personalization' THEN 'guardian_request' END
-    FROM (
-        VALUES
-        ('maple', 'one', 'self_declared'),
-        ('maple', 'two', 'credit_card'),
-        ('olive', 'three', 'email_plus'),
-        ('birch', 'four', 'signed_form')
-    ) AS g (family_code, user_code, method)
-    INNER JOIN core.users AS u ON u.id = md5('wondernest/sample/user/' || g.user_code)::uuid
-    INNER JOIN family.child_profiles AS c ON c.family_id = md5('wondernest/sample/family/' || g.family_code)::uuid AND c.is_sample
-    CROSS JOIN unnest(ARRAY['data_collection', 'audio_analysis', 'personalization']) AS t (consent_type)
-    WHERE c.first_name LIKE 'Child %'
-        AND NOT (c.first_name = 'Child Seven' AND t.consent_type = 'audio_analysis')
-    ON CONFLICT DO NOTHING;
+    -- verifiable method. One child's speech is not analysed, one consent was
+    -- withdrawn. Consents are given in one's own name, hence the context.
+    FOR v_guardian IN
+        SELECT
+            u.id,
+            md5('wondernest/sample/family/' || g.family_code)::uuid AS family_id,
+            g.user_code,
+            g.method
+        FROM (
+            VALUES
+            ('maple', 'one', 'self_declared'),
+            ('maple', 'two', 'credit_card'),
+            ('olive', 'three', 'email_plus'),
+            ('birch', 'four', 'signed_form')
+        ) AS g (family_code, user_code, method)
+        INNER JOIN core.users AS u ON u.id = md5('wondernest/sample/user/' || g.user_code)::uuid
+    LOOP
+        PERFORM set_config('app.current_user_id', v_guardian.id::text, true);
+        INSERT INTO family.guardian_consents (
+            id, child_id, guardian_user_id, consent_type, method, policy_version, granted_at, withdrawn_at,
+            withdrawn_by, withdrawal_reason
+        )
+        SELECT
+            md5('wondernest/sample/consent/' || c.first_name || '/' || v_guardian.user_code || '/' || t.consent_type)::uuid,
+            c.id,
+            v_guardian.id,
+            t.consent_type,
+            v_guardian.method,
+            '2025-01',
+            '2025-07-01 10:00:00+00',
+            CASE WHEN w.is_withdrawn THEN '2025-09-01 10:00:00+00'::timestamptz END,
+            CASE WHEN w.is_withdrawn THEN v_guardian.id END,
+            CASE WHEN w.is_withdrawn THEN 'guardian_request' END
+        FROM family.child_profiles AS c
+        CROSS JOIN unnest(ARRAY['data_collection', 'audio_analysis', 'personalization']) AS t (consent_type)
+        CROSS JOIN LATERAL (
+            SELECT c.first_name = 'Child Eight' AND t.consent_type = 'personalization' AS is_withdrawn
+        ) AS w
+        WHERE c.family_id = v_guardian.family_id
+            AND c.first_name LIKE 'Child %'
+            AND NOT (c.first_name = 'Child Seven' AND t.consent_type = 'audio_analysis')
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    PERFORM set_config('app.current_user_id', v_context, true);
 
     INSERT INTO safety.parental_controls (
         child_id, daily_screen_minutes, bedtime_start, bedtime_end, max_safety_level, audio_monitoring_enabled, created_at

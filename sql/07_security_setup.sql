@@ -163,6 +163,7 @@ $roles$;
 DO $owners$
 DECLARE
     v_item record;
+    v_lent boolean := false;
     v_schemas CONSTANT oid[] := ARRAY(
         SELECT n.oid
         FROM pg_catalog.pg_namespace AS n
@@ -247,10 +248,22 @@ BEGIN
         FROM wanted AS w
         INNER JOIN pg_catalog.pg_roles AS r ON r.rolname = w.new_owner
         WHERE w.owner <> r.oid
-        ORDER BY w.kind, w.identity
+        ORDER BY w.kind <> 'SCHEMA', w.kind, w.identity
     LOOP
+        -- Unless a superuser gives it away, the new owner must be allowed to create in the schema.
+        IF v_item.kind <> 'SCHEMA' AND NOT v_lent
+            AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+        THEN
+            GRANT CREATE ON SCHEMA core, family, content, audio, subscription, analytics, safety, ml, audit, admin
+            TO wondernest_definer, wondernest_audit_owner;
+            v_lent := true;
+        END IF;
         EXECUTE format('ALTER %s %s OWNER TO %I', v_item.kind, v_item.identity, v_item.new_owner);
     END LOOP;
+    IF v_lent THEN
+        REVOKE CREATE ON SCHEMA core, family, content, audio, subscription, analytics, safety, ml, audit, admin
+        FROM wondernest_definer, wondernest_audit_owner;
+    END IF;
 END
 $owners$;
 
@@ -412,10 +425,12 @@ BEGIN
                 'wondernest_ro wondernest_rw wondernest_worker wondernest_definer'
             ),
             ('core family content audio subscription analytics safety ml audit', 'USAGE', 'wondernest_analytics'),
-            ('core content audio analytics audit admin extensions', 'USAGE', 'wondernest_operator'),
-            ('core family audit admin', 'USAGE', 'wondernest_compliance'),
+            -- Whoever checks the security of a schema has to be able to name what is in it.
+            (
+                'core family content audio subscription analytics safety ml audit admin extensions', 'USAGE',
+                'wondernest_monitor wondernest_operator wondernest_compliance'
+            ),
             ('core audit', 'USAGE', 'wondernest_approver'),
-            ('core analytics admin extensions', 'USAGE', 'wondernest_monitor'),
             ('audit', 'USAGE', 'wondernest_audit_owner'),
             -- Flyway makes its history here when it comes first.
             ('public', 'USAGE CREATE', 'wondernest_owner')

@@ -124,6 +124,7 @@ UPDATES: list[tuple[str, str, str]] = [
     ("op_id = gen_random_uuid()", "ledger.link", "row 7"),
     ("phase = 'outcome'", "ledger.link", "row 7"),
     ("ts = ts - interval '1 microsecond'", "ledger.link", "row 7"),
+    ("ts = 'infinity'", "ledger.link", "row 7"),
     ("h = sha256('x')", "ledger.link", "row 7"),
     ("prev = sha256('x')", "ledger.link", "row 7"),
 ]

@@ -47,7 +47,7 @@ def test_views_are_acknowledged_with_what_they_read(looking: Session) -> None:
         "SELECT v.oid::regclass::text, coalesce(array_agg(DISTINCT d.refobjid::regclass::text ORDER BY"
         " d.refobjid::regclass::text) FILTER (WHERE n.nspname = ANY (%s)), '{}') FROM pg_class AS v"
         " JOIN pg_rewrite AS r ON r.ev_class = v.oid"
-        " JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        " LEFT JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
         " AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid"
         " LEFT JOIN pg_class AS t ON t.oid = d.refobjid LEFT JOIN pg_namespace AS n ON n.oid = t.relnamespace"
         " WHERE v.relkind = 'v' AND v.relnamespace::regnamespace::text = ANY (%s) GROUP BY v.oid",

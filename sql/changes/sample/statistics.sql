@@ -2,21 +2,20 @@
 -- privileges: the owner of the tables, or MAINTAIN on them
 -- since: 15
 -- cost: reads a sample of every table and partition, seconds
-ANALYZE
-    core.users,
-    core.user_devices,
-    core.user_preferences,
-    family.families,
-    family.family_members,
-    family.child_profiles,
-    family.guardian_consents,
-    safety.parental_controls,
-    content.engagement,
-    audio.sessions,
-    audio.speech_metrics,
-    analytics.events,
-    analytics.daily_child_metrics,
-    subscription.subscriptions,
-    subscription.invoices,
-    subscription.payments,
-    audit.activity_log;
+ANALYZE core.users;
+ANALYZE core.user_devices;
+ANALYZE core.user_preferences;
+ANALYZE family.families;
+ANALYZE family.family_members;
+ANALYZE family.child_profiles;
+ANALYZE family.guardian_consents;
+ANALYZE safety.parental_controls;
+ANALYZE content.engagement;
+ANALYZE audio.sessions;
+ANALYZE audio.speech_metrics;
+ANALYZE analytics.events;
+ANALYZE analytics.daily_child_metrics;
+ANALYZE subscription.subscriptions;
+ANALYZE subscription.invoices;
+ANALYZE subscription.payments;
+ANALYZE audit.activity_log;

@@ -42,7 +42,7 @@ FROM (
     WHERE g.guardian_number = 1
     UNION ALL
     SELECT
-        c.child_id,
+        c.child_id AS row_id,
         0,
         c.joined_at,
         'INSERT',
@@ -54,9 +54,10 @@ FROM (
     FROM pg_temp.sample_children AS c
     UNION ALL
     SELECT
-        c.child_id,
+        c.child_id AS row_id,
         n.number,
-        c.joined_at + (:'until'::timestamptz - c.joined_at) * ((uuid_hash_extended(c.child_id, n.number) & 65535) / 65536.0),
+        c.joined_at
+        + (:'until'::timestamptz - c.joined_at) * ((uuid_hash_extended(c.child_id, n.number) & 65535) / 65536.0),
         'UPDATE',
         'child_profiles',
         c.user_id,

@@ -3,9 +3,15 @@
 -- since: 15
 -- cost: catalog look-ups
 WITH wanted (name) AS (
-    VALUES
-        ('operator_ledger'),
-        ('ledger_checkpoints')
+    SELECT 'operator_ledger'
+    UNION ALL
+    SELECT 'ledger_checkpoints'
+),
+
+house AS (
+    SELECT n.oid
+    FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname = 'audit'
 ),
 
 relation AS (
@@ -21,15 +27,16 @@ relation AS (
     FROM wanted AS w
     LEFT JOIN pg_catalog.pg_class AS c
         ON c.relname = w.name
-        AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'audit')
+        AND c.relnamespace = (SELECT h.oid FROM house AS h)
 ),
 
 guarding AS (
     -- Bits of tgtype: 1 a row, 2 before, 8 delete, 16 update, 32 truncate.
     SELECT
         r.name,
-        coalesce(bool_or(t.tgtype & 27 = 27 AND t.tgenabled = 'A' AND t.tgqual IS NULL
-            AND t.tgattr::text = ''), false) AS rows_held,
+        coalesce(
+            bool_or(t.tgtype & 27 = 27 AND t.tgenabled = 'A' AND t.tgqual IS NULL AND t.tgattr::text = ''), false
+        ) AS rows_held,
         coalesce(bool_or(t.tgtype & 34 = 34 AND t.tgenabled = 'A'), false) AS truncate_held,
         coalesce(string_agg(t.tgname || ' is ' || CASE t.tgenabled
             WHEN 'A' THEN 'always on'
@@ -68,6 +75,16 @@ grants AS (
         AND g.privilege_type IN ('INSERT', 'UPDATE')
 ),
 
+doors (name, arguments) AS (
+    SELECT
+        'ledger_append',
+        '2950 25 25'
+    UNION ALL
+    SELECT
+        'ledger_checkpoint',
+        '20 25'
+),
+
 writer AS (
     SELECT
         w.name,
@@ -78,15 +95,29 @@ writer AS (
         p.proowner,
         p.proconfig,
         pg_catalog.pg_get_userbyid(p.proowner)::text AS owner
-    FROM (
-        VALUES
-            ('ledger_append', '2950 25 25'),
-            ('ledger_checkpoint', '20 25')
-    ) AS w (name, arguments)
+    FROM doors AS w
     LEFT JOIN pg_catalog.pg_proc AS p
         ON p.proname = w.name
         AND p.proargtypes::text = w.arguments
-        AND p.pronamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'audit')
+        AND p.pronamespace = (SELECT h.oid FROM house AS h)
+),
+
+members AS (
+    SELECT
+        a.roleid,
+        string_agg(g.rolname::text, ', ' ORDER BY g.rolname) AS names
+    FROM pg_catalog.pg_auth_members AS a
+    INNER JOIN pg_catalog.pg_roles AS g
+        ON g.oid = a.member
+    WHERE NOT g.rolsuper
+    GROUP BY a.roleid
+),
+
+opened AS (
+    SELECT DISTINCT w.oid
+    FROM writer AS w
+    CROSS JOIN LATERAL pg_catalog.aclexplode(w.proacl) AS g
+    WHERE g.grantee = 0
 ),
 
 rules AS (
@@ -94,9 +125,11 @@ rules AS (
         'audit.' || r.name AS object,
         'is an ordinary, permanent table without rewrite rules' AS rule,
         coalesce(r.relkind = 'r' AND r.relpersistence = 'p' AND NOT r.relhasrules, false) AS holds,
-        CASE WHEN r.oid IS NULL THEN 'it does not exist'
-            ELSE 'kind ' || r.relkind::text || ', persistence ' || r.relpersistence::text
-                || ', rules ' || r.relhasrules::text END AS found
+        coalesce(
+            'kind ' || r.relkind::text || ', persistence ' || r.relpersistence::text
+            || ', rules ' || r.relhasrules::text,
+            'it does not exist'
+        ) AS found
     FROM relation AS r
     UNION ALL
     SELECT
@@ -123,9 +156,17 @@ rules AS (
     SELECT
         'audit.' || r.name,
         'nobody but the owner may write',
-        NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.name = r.name),
-        coalesce((SELECT string_agg(g.what, ', ' ORDER BY g.what) FROM grants AS g WHERE g.name = r.name), 'no grant')
+        g.listed IS NULL,
+        coalesce(g.listed, 'no grant')
     FROM relation AS r
+    LEFT JOIN (
+        SELECT
+            g.name,
+            string_agg(g.what, ', ' ORDER BY g.what) AS listed
+        FROM grants AS g
+        GROUP BY g.name
+    ) AS g
+        ON g.name = r.name
     UNION ALL
     SELECT
         'wondernest_audit_owner',
@@ -133,35 +174,35 @@ rules AS (
         NOT o.rolcanlogin AND m.names IS NULL,
         'login ' || o.rolcanlogin::text || ', members: ' || coalesce(m.names, 'none')
     FROM pg_catalog.pg_roles AS o
-    CROSS JOIN LATERAL (
-        SELECT string_agg(g.rolname::text, ', ' ORDER BY g.rolname) AS names
-        FROM pg_catalog.pg_auth_members AS a
-        INNER JOIN pg_catalog.pg_roles AS g
-            ON g.oid = a.member
-        WHERE a.roleid = o.oid
-            AND NOT g.rolsuper
-    ) AS m
+    LEFT JOIN members AS m
+        ON m.roleid = o.oid
     WHERE o.rolname = 'wondernest_audit_owner'
     UNION ALL
     SELECT
         'audit.' || w.name,
         'runs as wondernest_audit_owner with its search path pinned',
-        coalesce(w.owner = 'wondernest_audit_owner' AND w.prosecdef AND w.provolatile = 'v'
-            AND 'search_path=pg_catalog, pg_temp' = ANY (w.proconfig), false),
-        CASE WHEN w.oid IS NULL THEN 'it does not exist'
-            ELSE 'owner ' || w.owner || ', security definer ' || w.prosecdef::text || ', settings '
-                || coalesce(array_to_string(w.proconfig, '; '), 'none') END
+        coalesce(
+            w.owner = 'wondernest_audit_owner'
+            AND w.prosecdef
+            AND w.provolatile = 'v'
+            AND 'search_path=pg_catalog, pg_temp' = ANY (w.proconfig),
+            false
+        ),
+        coalesce(
+            'owner ' || w.owner || ', security definer ' || w.prosecdef::text || ', settings '
+            || coalesce(array_to_string(w.proconfig, '; '), 'none'),
+            'it does not exist'
+        )
     FROM writer AS w
     UNION ALL
     SELECT
         'audit.' || w.name,
         'is not executable by PUBLIC',
-        w.proacl IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM pg_catalog.aclexplode(w.proacl) AS g WHERE g.grantee = 0
-        ),
-        CASE WHEN w.proacl IS NULL THEN 'no access list: PUBLIC may execute it'
-            ELSE w.proacl::text END
+        w.proacl IS NOT NULL AND e.oid IS NULL,
+        coalesce(w.proacl::text, 'no access list: PUBLIC may execute it')
     FROM writer AS w
+    LEFT JOIN opened AS e
+        ON e.oid = w.oid
 )
 
 SELECT

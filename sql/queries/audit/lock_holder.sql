@@ -13,5 +13,9 @@ LEFT JOIN pg_catalog.pg_stat_activity AS a
 WHERE l.locktype = 'advisory'
     AND l.granted
     AND l.objsubid = 1
-    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+    AND l.database = (
+        SELECT d.oid
+        FROM pg_catalog.pg_database AS d
+        WHERE d.datname = pg_catalog.current_database()
+    )
     AND ((l.classid::bigint << 32) | l.objid::bigint) = pg_catalog.hashtextextended('wnadmin:' || :'lock'::text, 0);

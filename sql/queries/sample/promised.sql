@@ -24,7 +24,7 @@ days AS (
     SELECT pg_catalog.uuid_hash_extended(c.child_id, 100 + s.slot) AS draw
     FROM children AS c
     CROSS JOIN LATERAL pg_catalog.generate_series(
-        1, GREATEST(1, :'activity'::int / 2 - 1 + (c.draw >> 40 & 1)::int + (c.draw >> 41 & 1)::int)
+        1, greatest(1, :'activity'::int / 2 - 1 + (c.draw >> 40 & 1)::int + (c.draw >> 41 & 1)::int)
     ) AS s (slot)
 )
 

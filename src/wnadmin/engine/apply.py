@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,13 @@ def run(plan: Plan, operation: Operation, recorder: Recorder, *, production: boo
 
     Raises Refused or Declined (recorded) when the change was not begun.
     """
+    with contextlib.ExitStack() as stack:
+        return _run(plan, operation, recorder, stack, production=production)
+
+
+def _run(
+    plan: Plan, operation: Operation, recorder: Recorder, stack: contextlib.ExitStack, *, production: bool
+) -> tuple[Outcome, Exit]:
     options = operation.options
     digest = plan_digest(plan)
     if options.break_glass and not options.reason:
@@ -48,7 +56,7 @@ def run(plan: Plan, operation: Operation, recorder: Recorder, *, production: boo
         return _outcome(plan, operation, status, not_run, digest, recorded, detail), exit_code
     try:
         confirm.ask(plan, options, production=production)
-        _lock(plan, recorder)
+        _lock(plan, operation, recorder, stack)
     except Declined as error:
         _record(operation, recorder.declined, {**operation.identity(), "digest": digest, "detail": error.what})
         raise
@@ -93,10 +101,14 @@ def _show(plan: Plan, operation: Operation) -> None:
     render.plan(plan, title=title, stream=sys.stdout if dry and not machine else sys.stderr)
 
 
-def _lock(plan: Plan, recorder: Recorder) -> None:
+def _lock(plan: Plan, operation: Operation, recorder: Recorder, stack: contextlib.ExitStack) -> None:
     if not plan.target:
         return
-    holder = recorder.try_lock(plan.target)
+    locker = recorder
+    if plan.cluster_wide and operation.target is not None:
+        elsewhere = operation.target.at(operation.target.admin_database)
+        locker = stack.enter_context(type(recorder).open(elsewhere, operation.command))
+    holder = locker.try_lock(plan.target)
     if holder is not None:
         raise Refused(
             f"another operator is changing {plan.target}",

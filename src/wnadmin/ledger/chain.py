@@ -22,7 +22,7 @@ PREFIX = b"wnadmin-ledger-v1\x00"
 ZERO = bytes(32)
 """The ``prev`` of the first entry."""
 
-_INT8 = struct.Struct(">q")
+_HEAD = struct.Struct(">18sq32sq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def digest(seq: int, prev: bytes, envelope: bytes, payload: bytes) -> bytes:
-    """Hash one entry from its parts."""
-    return hashlib.sha256(
-        b"".join((PREFIX, _INT8.pack(seq), prev, _INT8.pack(len(envelope)), envelope, payload))
-    ).digest()
+    """Hash one entry from its parts; ``prev`` has 32 bytes."""
+    return hashlib.sha256(_HEAD.pack(PREFIX, seq, prev, len(envelope)) + envelope + payload).digest()
 
 
 Fault: TypeAlias = Literal["link", "gap", "column"]

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from wnadmin.errors import Failed
-from wnadmin.ledger.chain import Entry, Links, Phase, uncovered
+from wnadmin.ledger.chain import ZERO, Entry, Links, Phase, uncovered
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL
@@ -201,30 +201,16 @@ class Walk:
             self._follow(session.copy_out(_STREAM))
         return self
 
-    def _follow(self, blocks: Iterator[memoryview]) -> None:
-        follow, wanted = self.links.follow, self._wanted
-        for row in _rows(blocks):
-            seq, micros, op_id, prev, h, phase, envelope, payload = row
+    def _follow(self, blocks: Iterable[memoryview]) -> None:
+        follow, wanted, clock = self.links.follow, self._wanted, _Clock()
+        for seq, micros, op_id, prev, h, phase, envelope, payload in _rows(blocks):
             follow(seq, envelope, payload, prev, h)
             if seq in wanted:
                 self.hashes[seq] = h
-            if not _covered(micros, op_id, phase, envelope, payload):
-                entry = Entry(
-                    seq,
-                    _EPOCH + timedelta(microseconds=micros),
-                    UUID(bytes=op_id),
-                    _phase(phase),
-                    envelope.decode(),
-                    payload.decode(),
-                    prev,
-                    h,
-                )
-                if wrong := uncovered(entry):
-                    self.links.report(seq, "column", wrong)
-
-
-def _phase(phase: bytes) -> Any:
-    return phase.decode()
+            if clock.agrees(micros, envelope) and _named(op_id, phase, payload):
+                continue
+            if wrong := _closely(seq, micros, op_id, phase, envelope, payload):
+                self.links.report(seq, "column", wrong)
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -233,15 +219,15 @@ _HEADER = b"PGCOPY\n\xff\r\n\x00"
 # fields, seq, ts, op_id, prev, h, then the length of the phase; each value has its length before it.
 _FIXED = struct.Struct(">hiqiqi16si32si32si")
 _LENGTH = struct.Struct(">i")
-_OP_ID = b'"op_id":"'
+_END = b"\xff\xff"
 
 _Raw = tuple[int, int, bytes, bytes, bytes, bytes, bytes, bytes]
 
 
-def _rows(blocks: Iterator[memoryview]) -> Iterator[_Raw]:
+def _rows(blocks: Iterable[memoryview]) -> Iterator[_Raw]:
     """Cut the binary COPY stream into rows, wherever the driver cut it into blocks."""
     rest = b""
-    begun = False
+    begun = ended = False
     for block in blocks:
         data = rest + bytes(block)
         at = 0
@@ -253,57 +239,89 @@ def _rows(blocks: Iterator[memoryview]) -> Iterator[_Raw]:
                 raise Failed("the server's binary COPY does not begin as documented")
             at = 19 + _LENGTH.unpack_from(data, 15)[0]
             begun = True
-        size = len(data)
-        while at + 2 <= size:
-            if data[at : at + 2] == b"\xff\xff":
-                return
-            found = _row(data, at, size)
-            if found is None:
-                break
+        while (found := _row(data, at)) is not None:
             row, at = found
             yield row
         rest = data[at:]
-    raise Failed("the server's binary COPY ended too early")
+        # The stream is read to its end, or the session could not be used again.
+        ended = rest == _END
+    if not ended:
+        raise Failed("the server's binary COPY ended too early")
 
 
-def _row(data: bytes, at: int, size: int) -> tuple[_Raw, int] | None:
+def _row(data: bytes, at: int) -> tuple[_Raw, int] | None:
     """Cut one row; None when it is not there in full."""
-    if at + _FIXED.size > size:
+    size = len(data)
+    begin = at + _FIXED.size
+    if begin > size:
         return None
     _, _, seq, _, micros, _, op_id, size_prev, prev, size_h, h, length = _FIXED.unpack_from(data, at)
-    if size_prev != 32 or size_h != 32:
+    if size_prev != 32 or size_h != 32 or length < 0:
         raise Failed(
-            f"row {seq} of the ledger holds a hash that has not 32 bytes",
-            why="The constraint on their length was taken away.",
-            next="wnadmin audit log",
+            f"row {seq} of the ledger has a form that audit.ledger_append does not write",
+            why="A hash has not 32 bytes or a value is missing: the table's constraints were taken away.",
+            next="wnadmin setup verify",
         )
-    begin = at + _FIXED.size
     end = begin + length
     if end + 4 > size:
         return None
     phase = data[begin:end]
-    begin, end = end + 4, end + 4 + _LENGTH.unpack_from(data, end)[0]
+    begin = end + 4
+    end = begin + _LENGTH.unpack_from(data, end)[0]
     if end + 4 > size:
         return None
     envelope = data[begin:end]
-    begin, end = end + 4, end + 4 + _LENGTH.unpack_from(data, end)[0]
+    begin = end + 4
+    end = begin + _LENGTH.unpack_from(data, end)[0]
     if end > size:
         return None
     return (seq, micros, op_id, prev, h, phase, envelope, data[begin:end]), end
 
 
-def _covered(micros: int, op_id: bytes, phase: bytes, envelope: bytes, payload: bytes) -> bool:
-    """Compare the unhashed columns with the hashed texts, without parsing; False means: look closer."""
-    # Inside a JSON text a quote is escaped, so these bytes are a key and the beginning of its value.
+# What audit.ledger_append writes at the beginning of an envelope, and what the recorder writes in a payload. Inside a
+# JSON text a quote is escaped, so these bytes are a key and the beginning of its value.
+_TS = b'{"ts" : "'
+_OP_ID = b'"op_id":"'
+_PHASE = b'"phase":"%b"'
+
+
+class _Clock:
+    """Compares the column ts with the time in the envelope, without parsing the same second twice."""
+
+    def __init__(self) -> None:
+        self._second = b""
+        self._micros = 0
+
+    def agrees(self, micros: int, envelope: bytes) -> bool:
+        """Whether both say the same; False also means: look closer."""
+        if not envelope.startswith(_TS) or envelope[28:29] != b"." or envelope[35:37] != b'Z"':
+            return False
+        second = envelope[9:28]
+        try:
+            if second != self._second:
+                moment = datetime.fromisoformat(second.decode()).replace(tzinfo=UTC)
+                self._micros = (moment - _EPOCH) // _MICROSECOND
+                self._second = second
+            return self._micros + int(envelope[29:35]) == micros
+        except ValueError:
+            return False
+
+
+def _named(op_id: bytes, phase: bytes, payload: bytes) -> bool:
+    """Whether the payload names operation and phase as the columns do; False also means: look closer."""
     begin = payload.find(_OP_ID) + len(_OP_ID)
-    if payload[begin : begin + 36].replace(b"-", b"") != op_id.hex().encode() or payload.find(_OP_ID, begin) >= 0:
-        return False
-    if b'"phase":"%b"' % phase not in payload:
-        return False
-    begin = envelope.find(b'"ts"')
-    begin = envelope.find(b'"', begin + 4) + 1
+    return (
+        payload[begin : begin + 36].replace(b"-", b"") == op_id.hex().encode()
+        and payload.find(_OP_ID, begin) < 0
+        and _PHASE % phase in payload
+    )
+
+
+def _closely(seq: int, micros: int, op_id: bytes, phase: bytes, envelope: bytes, payload: bytes) -> str:
+    """Say which column contradicts the hashed texts, '' when none does."""
     try:
-        time = datetime.fromisoformat(envelope[begin : envelope.find(b'"', begin)].decode())
-        return (time - _EPOCH) // _MICROSECOND == micros
-    except (ValueError, TypeError):
-        return False
+        moment = _EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        return f"row {seq} was changed: ts is not the one in its envelope"
+    name: Any = phase.decode()
+    return uncovered(Entry(seq, moment, UUID(bytes=op_id), name, envelope.decode(), payload.decode(), ZERO, ZERO))

@@ -80,7 +80,12 @@ def capture(db: Database) -> Catalog:
 def dump(catalog: Catalog, head: Mapping[str, Json]) -> str:
     """Write as JSON with one object a line, sorted, so that a change of the database is a change of few lines."""
     lines = ["{"]
-    lines += [f"  {_json(key)}: {_json(value)}," for key, value in head.items()]
+    for key, value in head.items():
+        if isinstance(value, Mapping):
+            rows = [f"    {_json(name)}: {_json(one)}" for name, one in sorted(value.items())]
+            lines.append(f"  {_json(key)}: {{\n" + ",\n".join(rows) + "\n  },")
+        else:
+            lines.append(f"  {_json(key)}: {_json(value)},")
     lines += [f'  "major": {catalog.major},', '  "objects": {']
     kinds = [kind for kind in KINDS if catalog.objects.get(kind)]
     for kind in kinds:

@@ -18,9 +18,10 @@ from wnadmin.domain.setup import bundle as bundles
 from wnadmin.domain.setup import preflight
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import classify, require_empty, told
+from wnadmin.domain.setup.verify import look
 from wnadmin.domain.setup.wishes import Connect, Wishes
 from wnadmin.domain.setup.work import Collision, apply, shows, since
-from wnadmin.errors import Failed, WnError
+from wnadmin.errors import Failed, UsageError, WnError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.sql import SQL, Composable, Composed, Identifier, Literal
 from wnadmin.results import Finding, Json, Plan, Receipt, Step, World
@@ -34,26 +35,37 @@ def plan_apply(
     connect: Connect,
     *,
     bundle: Bundle | None = None,
-    verify: Callable[[], Sequence[Finding]] | None = None,
 ) -> Plan:
     """Look at the target and describe what is to be done; nothing to do for a complete database.
 
     Raises NoConnection (also for a missing database without ``create``) and Refused: with all that is missing, or
-    with what was found in a half-made or foreign database. ``verify`` is called after the work.
+    with what was found in a half-made or foreign database. Afterwards the proofs that only look are run.
     """
     files = bundle or bundles.load()
+
+    def verify() -> list[Finding]:
+        with connect(wishes.database) as session:
+            return look(Database(session), files)
+
+    if wishes.create and not wishes.database:
+        raise UsageError("which database is to be created?", next="Name it: --dsn 'dbname=NAME' --create")
     if wishes.create and not _exists(wishes, connect):
         with connect(wishes.admin_database) as session:
             db = Database(session)
             preflight.require(db, files, minimum=wishes.minimum_server, creating=True)
             statement = session.quote(_create_database(db, wishes.database))
         steps = (_create_step(wishes, connect, statement), _apply_step(wishes, connect, files))
-        return _plan(wishes, files, steps, verify, effects=(f"the database {wishes.database} is created",))
+        made = _plan(wishes, files, steps, verify, effects=(f"the database {wishes.database} is created",))
+        # The lock cannot live in a database that is not there yet.
+        return replace(made, cluster_wide=True)
     with connect(wishes.database) as session:
         db = Database(session)
+        if db.version // 10000 < wishes.minimum_server:
+            # Nothing else is asked of a server that may not know the answer.
+            preflight.require(db, files, minimum=wishes.minimum_server, creating=False)
         found = classify(db, files.expected.catalog)
         if found.kind == "complete":
-            return Plan(_title(db.name), (), nothing=told(db.name, found), verify=verify, target=f"setup {db.name}")
+            return Plan(_title(db.name), (), nothing=told(db.name, found), verify=verify)
         require_empty(db.name, found)
         wishes = replace(wishes, database=db.name)
         preflight.require(db, files, minimum=wishes.minimum_server, creating=False)
@@ -68,7 +80,7 @@ def _plan(
     wishes: Wishes,
     files: Bundle,
     steps: tuple[Step, ...],
-    verify: Callable[[], Sequence[Finding]] | None,
+    verify: Callable[[], Sequence[Finding]],
     effects: tuple[str, ...] = (),
 ) -> Plan:
     samples = "with sample families" if wishes.seed_samples else "without sample families"
@@ -79,6 +91,8 @@ def _plan(
         "v001_checksum": files.v001_checksum,
         "files": {one.name: one.sha256 for one in files.files},
     }
+    # No target: a second setup waits for Flyway's lock instead of being refused, and where the database is yet to be
+    # created there is nowhere to hold another lock.
     return Plan(
         _title(wishes.database),
         steps,
@@ -90,7 +104,6 @@ def _plan(
         ),
         inputs=inputs,
         verify=verify,
-        target=f"setup {wishes.database}",
         next="wnadmin setup verify",
     )
 

@@ -1,0 +1,90 @@
+"""The benchmarks run; what they measure is for `make bench`, never for a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import functions, measure, processes, trail, world
+from benchmarks.measure import Row
+from benchmarks.places import Ground
+from tests.support import Server
+
+TINY = world.Scale("tiny", 10, 60, "128MB", years=1)
+
+
+@pytest.fixture(scope="module")
+def ground(server: Server, template: str) -> Ground:
+    """A set-up database of the tests' server with a tiny world in it."""
+    place = Ground(server.cluster, server.create(template))
+    world.fill(place, TINY, workers=1)
+    return place
+
+
+def test_a_world_is_built_once_and_proven(ground: Ground) -> None:
+    world.fill(ground, TINY, workers=1)
+    with ground.session() as session:
+        session.run(
+            "DELETE FROM content.engagement AS e WHERE (e.id, e.started_at) = "
+            "(SELECT x.id, x.started_at FROM content.engagement AS x WHERE x.started_at < '2026-01-01' LIMIT 1)"
+        )
+    db = ground.database()
+    with pytest.raises(RuntimeError, match="promised"):
+        world.prove(db, TINY)
+    db.session.close()
+
+
+def test_functions_and_reads_are_measured(ground: Ground) -> None:
+    rows = functions.functions(ground, TINY.families, count=5) + functions.reads(ground, TINY.families, count=3)
+    assert [row.name for row in rows] == ["content", "daily", "rls children", "rls visits", "rls metrics"]
+    assert all(row.measured > 0 and row.bound for row in rows)
+
+
+def test_recording_is_measured(ground: Ground) -> None:
+    with ground.session() as session:
+        before = session.scalar("SELECT count(*) FROM audit.activity_log")
+    rows = trail.triggers(ground, rows=5, rounds=1)
+    assert rows[0].ratio is not None
+    with ground.session() as session:
+        assert session.scalar("SELECT count(*) FROM audit.activity_log") == before
+    assert trail.append(ground, count=5)[0].measured > 0
+    assert trail.verify(ground, rows=50)[0].measured > 50
+
+
+def test_processes_are_measured(ground: Ground) -> None:
+    rows = processes.start(ground, rounds=1)
+    assert [row.name for row in rows] == ["version", "help", "read"]
+    assert all(row.peer for row in rows)
+
+
+def test_the_table_says_what_was_kept() -> None:
+    rows = [
+        Row("a", "kept", "ms", 0.001, 0.001, "peer", 0.002),
+        Row("b", "missed", "s", 3.0, bound=2.0),
+        Row("c", "enough", "rows/s", 200_000, bound=100_000, least=True),
+        Row("d", "shown only", "s", 1.0),
+    ]
+    assert [row.verdict for row in rows] == ["ok", "MISS", "ok", "-"]
+    lines = measure.table(rows).splitlines()
+    assert len(lines) == 6
+    assert "1.00 ms" in lines[2] and "≤ 2.00 ms" in lines[2]
+    assert lines[3].endswith("MISS")
+    assert "≥ 100,000 rows/s" in lines[4]
+
+
+def test_percentiles_and_turns() -> None:
+    assert measure.percentile([float(n) for n in range(1, 101)], 0.95) == 95
+    assert measure.percentile([7.0], 0.95) == 7
+    seen: list[str] = []
+    took = measure.turns({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, 2)
+    assert seen == ["a", "b", "a", "b", "b", "a"]
+    assert {name: len(times) for name, times in took.items()} == {"a": 2, "b": 2}
+
+
+def test_a_failing_program_is_no_measurement() -> None:
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        measure.process(["sh", "-c", "exit 3"], {"PATH": "/usr/bin:/bin"})()
+
+
+def test_every_promise_has_a_name() -> None:
+    assert set(bench.BENCHES) == {"setup", "start", "sample", "functions", "reads", "trigger", "append", "verify"}
