@@ -29,7 +29,7 @@ SETTINGS: Mapping[str, str] = {
     "track_functions": "none",
     "log_min_duration_statement": "-1",
     "log_statement": "none",
-    "max_wal_size": "16GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "1h",
     "maintenance_work_mem": "1GB",
     "effective_cache_size": "8GB",

@@ -733,7 +733,10 @@ CREATE TABLE IF NOT EXISTS audio.speech_metrics (
     CONSTRAINT speech_metrics_window_key UNIQUE (session_id, session_started_at, window_start),
     CONSTRAINT speech_metrics_window_seconds_check CHECK (window_seconds BETWEEN 1 AND 86400),
     CONSTRAINT speech_metrics_counts_check CHECK (
-        least(adult_word_count, child_vocalization_count, conversational_turns, media_seconds, coalesce(unique_word_estimate, 0)) >= 0
+        least(
+            adult_word_count, child_vocalization_count, conversational_turns, media_seconds,
+            coalesce(unique_word_estimate, 0)
+        ) >= 0
     ),
     CONSTRAINT speech_metrics_media_seconds_check CHECK (media_seconds <= window_seconds),
     CONSTRAINT speech_metrics_mean_utterance_words_check CHECK (mean_utterance_words >= 0),

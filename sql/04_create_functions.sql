@@ -2983,7 +2983,7 @@ BEGIN
             RAISE EXCEPTION 'a guardian consents in their own name only'
                 USING ERRCODE = '42501';
         END IF;
-        NEW.recorded_by := session_user;
+        NEW.recorded_by := session_user::text;
         RETURN NEW;
     END IF;
     IF (NEW.child_id, NEW.consent_type, NEW.method, NEW.policy_version, NEW.granted_at, NEW.recorded_by)
@@ -3551,9 +3551,7 @@ SELECT
     ) AS counted_since
 FROM pg_catalog.pg_stat_user_indexes AS s
 INNER JOIN pg_catalog.pg_index AS x ON x.indexrelid = s.indexrelid
-WHERE s.schemaname IN (
-    'core', 'family', 'content', 'audio', 'subscription', 'analytics', 'safety', 'ml', 'audit', 'admin'
-);
+WHERE s.schemaname = ANY ('{core, family, content, audio, subscription, analytics, safety, ml, audit, admin}'::text[]);
 COMMENT ON VIEW admin.index_usage_stats IS
 'How often each index was used on this server since counted_since. Never used is no reason to drop what backs a constraint or a foreign key, or what a standby uses.';
 

@@ -46,7 +46,7 @@ FROM pg_class AS c
 WHERE c.relnamespace = %s::regnamespace
     AND c.relkind IN ('r', 'p', 'm', 'v')
     AND NOT c.relispartition
-ORDER BY c.relkind IN ('m', 'v'), c.relkind, c.relname
+ORDER BY c.relkind IN ('m', 'v'), c.relname
 """
 COLUMNS = """
 SELECT
@@ -86,7 +86,10 @@ WHERE p.pronamespace = %s::regnamespace
 ORDER BY p.prorettype = 'trigger'::regtype, p.proname, 1
 """
 POLICIES = """
-SELECT policy_code, coalesce(retention_period::text, 'with the account or profile'), coalesce(time_column, ''), action,
+SELECT policy_code, coalesce(
+        retention_period::text,
+        CASE WHEN legal_basis = 'none' THEN 'as long as it is of use' ELSE 'with the account or profile' END
+    ), coalesce(time_column, ''), action,
     business_need, is_active
 FROM audit.data_retention_policies
 ORDER BY policy_code
@@ -151,7 +154,11 @@ def _functions(session: Session, schema: str) -> str:
     rows = session.run(FUNCTIONS, [schema]).rows
     if not rows:
         return ""
-    lines = [f"#### Functions of {schema}\n", "| function | runs as | may call it | what it does |", "|---|---|---|---|"]
+    lines = [
+        f"#### Functions of {schema}\n",
+        "| function | runs as | may call it | what it does |",
+        "|---|---|---|---|",
+    ]
     for name, definer, is_trigger, callers, comment in rows:
         runs = "its owner" if definer else "the caller"
         who = "triggers" if is_trigger else ", ".join(callers) or "owner"

@@ -232,7 +232,7 @@ def test_the_first_signal_finishes_the_batch_and_resume_goes_on(
     assert 0 < done < 40
     assert done % 4 == 0, "a batch is all or nothing"
     assert [payload["status"] for phase, payload in rows.all() if phase == "outcome"] == ["interrupted"]
-    again, code = run(body, server, table, prior=Prior(outcome.operation, {}, {}))
+    _, code = run(body, server, table, prior=Prior(outcome.operation, {}, {}))
     assert code is Exit.OK
     assert count(server, table) == 40
 

@@ -12,7 +12,7 @@ from wnadmin.domain.setup.split import split, statement_at
 
 TRICKY = """\
 -- a comment; with a semicolon
-SELECT 1; /* nested /* ; */ ; */ SELECT ';', E'\\';', "a;b", $$ ; $$, $x$ $$ ; $x$;
+SELECT 1; /* nested /* ; */ ; */ SELECT ';', E'\\';' AS "a;b", $$ ; $$, $x$ $$ ; $x$;
 CREATE OR REPLACE FUNCTION core.f(a int) RETURNS int
     LANGUAGE sql
 BEGIN ATOMIC

@@ -26,8 +26,7 @@ GROUPS = ("owner", "definer", "audit_owner", "rw", "ro", "worker", "operator", "
 INSERTS: Mapping[str, str] = {
     "core.users": "(id, email, first_name) VALUES (:new, :new || '@new.test', 'Someone')",
     "core.user_devices": "(user_id, device_identifier, platform) VALUES (:user, :new, 'ios')",
-    "core.sessions": "(user_id, token_hash, expires_at)"
-    " VALUES (:user, sha256(:new::bytea), now() + INTERVAL '1 hour')",
+    "core.sessions": "(user_id, token_hash, expires_at) VALUES (:user, sha256(:new::bytea), now() + INTERVAL '1 hour')",
     "core.user_tokens": "(user_id, purpose, token_hash, expires_at)"
     " VALUES (:user, 'password_reset', sha256(:new::bytea), now() + INTERVAL '1 hour')",
     "core.user_preferences": "(user_id) VALUES (:user) ON CONFLICT DO NOTHING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 
@@ -51,8 +52,8 @@ def test_no_key_is_deferred_and_no_partition_is_a_default(looking: Session) -> N
 
 def test_partitions_are_months_in_utc_without_a_gap(looking: Session) -> None:
     rows = looking.run(
-        "SELECT parent_schema || '.' || parent_table, partition_name, lower_bound, upper_bound FROM admin.partition_bounds"
-        " ORDER BY 1, lower_bound"
+        "SELECT parent_schema || '.' || parent_table, partition_name, lower_bound, upper_bound"
+        " FROM admin.partition_bounds ORDER BY 1, lower_bound"
     ).rows
     for table in PARTITIONED:
         own = [row[1:] for row in rows if row[0] == table]
@@ -60,7 +61,7 @@ def test_partitions_are_months_in_utc_without_a_gap(looking: Session) -> None:
         for name, lower, upper in own:
             assert name == f"{table.split('.')[1]}_{lower:%Y_%m}"
             assert (lower.day, lower.hour, upper.day, upper.hour) == (1, 0, 1, 0)
-        assert all(one[2] == after[1] for one, after in zip(own, own[1:], strict=False))
+        assert all(one[2] == after[1] for one, after in pairwise(own))
         now = looking.scalar("SELECT now()")
         assert own[1][1] <= now < own[1][2]
 
@@ -105,8 +106,7 @@ def test_erasing_one_subject_reads_no_table_from_end_to_end(
         assert gone.count == 1
         scanned = column(
             session,
-            "SELECT relid::regclass::text FROM pg_stat_xact_all_tables"
-            " WHERE schemaname = ANY (%s) AND seq_scan > 0",
+            "SELECT relid::regclass::text FROM pg_stat_xact_all_tables WHERE schemaname = ANY (%s) AND seq_scan > 0",
             list(SCHEMAS),
         )
         assert scanned == []

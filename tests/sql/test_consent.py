@@ -63,9 +63,7 @@ def test_collecting_is_refused(server: Server, place: tuple[str, Household], tab
 
 
 @pytest.mark.parametrize("table", sorted(COLLECTING))
-def test_each_kind_of_collection_has_its_own_consent(
-    server: Server, place: tuple[str, Household], table: str
-) -> None:
+def test_each_kind_of_collection_has_its_own_consent(server: Server, place: tuple[str, Household], table: str) -> None:
     name, house = place
     with signed_in(server, name, house.user) as session:
         item = any_item(session)
@@ -91,9 +89,7 @@ def test_start_session_refuses_too(server: Server, place: tuple[str, Household])
             session.run("ROLLBACK")
 
 
-def test_only_a_verifiable_method_counts_where_that_is_required(
-    server: Server, place: tuple[str, Household]
-) -> None:
+def test_only_a_verifiable_method_counts_where_that_is_required(server: Server, place: tuple[str, Household]) -> None:
     name, house = place
     with signed_in(server, name, house.user) as session:
         session.run("BEGIN")
@@ -108,9 +104,7 @@ def test_only_a_verifiable_method_counts_where_that_is_required(
         session.run("ROLLBACK")
 
 
-def test_the_setting_of_the_database_stands_above_the_session(
-    server: Server, place: tuple[str, Household]
-) -> None:
+def test_the_setting_of_the_database_stands_above_the_session(server: Server, place: tuple[str, Household]) -> None:
     name, house = place
     with server.session() as session:
         session.run(f'ALTER DATABASE "{name}" SET wondernest.require_verifiable_consent = on')
@@ -124,9 +118,7 @@ def test_the_setting_of_the_database_stands_above_the_session(
             session.run(f'ALTER DATABASE "{name}" RESET wondernest.require_verifiable_consent')
 
 
-def test_a_profile_records_the_guardians_consent_with_its_method(
-    server: Server, place: tuple[str, Household]
-) -> None:
+def test_a_profile_records_the_guardians_consent_with_its_method(server: Server, place: tuple[str, Household]) -> None:
     name, house = place
     with signed_in(server, name, house.user) as session:
         session.run("BEGIN")
@@ -151,7 +143,8 @@ def test_nobody_consents_for_somebody_else(server: Server, place: tuple[str, Hou
     with signed_in(server, name, house.user) as session:
         with refused("42501"):
             session.run(
-                "INSERT INTO family.guardian_consents (child_id, guardian_user_id, consent_type, method, policy_version)"
+                "INSERT INTO family.guardian_consents"
+                " (child_id, guardian_user_id, consent_type, method, policy_version)"
                 " VALUES (%s, %s, 'research', 'credit_card', '1')",
                 [house.child, house.visitor],
             )

@@ -125,8 +125,11 @@ def test_backup_and_restore_of_the_document(server: Server, fresh_db: str, tmp_p
         done = program(server, "pg_restore", "--exit-on-error", "-d", copy, str(file), user="postgres")
         assert done.returncode == 0, done.stderr
         with server.session(fresh_db) as before, server.session(copy) as after:
-            tables = column(before, "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace"
-                            " NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) ORDER BY 1")  # fmt: skip
+            tables = column(
+                before,
+                "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
+                " NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+            )
             for table in tables:
                 count = f"SELECT count(*) FROM {table}"
                 assert before.scalar(count) == after.scalar(count), table

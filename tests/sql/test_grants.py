@@ -191,7 +191,8 @@ def test_definer_functions_are_pinned_owned_and_private(made: Session) -> None:
     rows = made.run(
         "SELECT p.oid::regprocedure::text, p.prosecdef, pg_get_userbyid(p.proowner), p.proconfig,"
         " p.prorettype = 'trigger'::regtype, array(SELECT x.grantee::regrole::text FROM aclexplode(p.proacl) AS x"
-        " WHERE x.grantee <> p.proowner ORDER BY 1) FROM pg_proc AS p WHERE p.pronamespace::regnamespace::text = ANY (%s)",
+        " WHERE x.grantee <> p.proowner ORDER BY 1) FROM pg_proc AS p"
+        " WHERE p.pronamespace::regnamespace::text = ANY (%s)",
         [list(SCHEMAS)],
     ).rows
     assert len(rows) > 60
@@ -216,7 +217,8 @@ def test_context_free_functions_are_only_these(made: Session) -> None:
     free = column(
         made,
         "SELECT p.oid::regproc::text FROM pg_proc AS p WHERE p.prosecdef"
-        " AND p.pronamespace::regnamespace::text = ANY (%s) AND has_function_privilege('wondernest_app', p.oid, 'EXECUTE')"
+        " AND p.pronamespace::regnamespace::text = ANY (%s)"
+        " AND has_function_privilege('wondernest_app', p.oid, 'EXECUTE')"
         " AND p.prosrc !~ '(require_(user_context|child_access|family_access)|current_app_user_id|is_trusted_caller)'"
         " ORDER BY 1",
         list(SCHEMAS),
@@ -232,7 +234,8 @@ def test_monitor_reads_statistics_and_totals(server: Server, made: Session) -> N
     with server.session(made.dbname, "wondernest_monitor", row_security="on") as session:
         assert session.scalar("SELECT total >= 0 FROM admin.subject_totals() WHERE what = 'users'") is True
         assert "unknown" not in column(session, "SELECT status FROM admin.get_db_health_metrics()")
-        checks = dict(session.run("SELECT check_name, max(status) FROM admin.validate_security_config() GROUP BY 1").rows)
+        query = "SELECT check_name, max(status) FROM admin.validate_security_config() GROUP BY 1"
+        checks = {name: status for name, status in session.run(query).rows}
         assert checks["password_hashes"] == "unknown"
         assert {name for name, status in checks.items() if status == "fail"} == set()
         assert session.scalar("SELECT count(*) > 50 FROM admin.index_usage_stats") is True

@@ -71,10 +71,7 @@ def test_nul_is_refused() -> None:
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_literal_reads_back_as_the_value(value: str) -> None:
     quoted = literal(value)
-    if quoted.startswith(" E'"):
-        inner = quoted[3:-1].replace("\\\\", "\\")
-    else:
-        inner = quoted[1:-1]
+    inner = quoted[3:-1].replace("\\\\", "\\") if quoted.startswith(" E'") else quoted[1:-1]
     assert inner.replace("''", "'") == value
     # Rendered again as part of a statement it is one string token: nothing of it is taken for a variable.
     assert names(f"SELECT {quoted}") == ()

@@ -3,15 +3,15 @@
 -- since: 15
 -- cost: one index look a family
 SELECT
-    pg_catalog.min(a.number)::int AS first,
-    pg_catalog.max(a.number)::int AS last
+    min(a.number)::int AS first,
+    max(a.number)::int AS last
 FROM (
     SELECT
         n.number,
-        n.number - pg_catalog.row_number() OVER (ORDER BY n.number) AS island
-    FROM pg_catalog.generate_series(1, :'families'::int) AS n (number)
+        n.number - row_number() OVER (ORDER BY n.number) AS island
+    FROM generate_series(1, :'families'::int) AS n (number)
     LEFT JOIN family.families AS f
-        ON f.id = pg_catalog.md5(:'seed' || '/family/' || n.number)::uuid
+        ON f.id = md5(:'seed' || '/family/' || n.number)::uuid
     WHERE f.id IS NULL
 ) AS a
 GROUP BY a.island

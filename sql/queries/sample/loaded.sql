@@ -4,9 +4,9 @@
 -- cost: reads the partitions of visits and speech sessions
 WITH families AS MATERIALIZED (
     SELECT f.id
-    FROM pg_catalog.generate_series(:'first'::int, :'last'::int) AS n (number)
+    FROM generate_series(:'first'::int, :'last'::int) AS n (number)
     INNER JOIN family.families AS f
-        ON f.id = pg_catalog.md5(:'seed' || '/family/' || n.number)::uuid
+        ON f.id = md5(:'seed' || '/family/' || n.number)::uuid
     WHERE f.is_sample
 ),
 
@@ -19,9 +19,9 @@ children AS MATERIALIZED (
 )
 
 SELECT
-    (SELECT pg_catalog.count(*) FROM families) AS families,
+    (SELECT count(*) FROM families) AS families,
     (
-        SELECT pg_catalog.count(*)
+        SELECT count(*)
         FROM families AS f
         INNER JOIN family.family_members AS m
             ON m.family_id = f.id
@@ -29,15 +29,15 @@ SELECT
             ON u.id = m.user_id
         WHERE u.is_sample
     ) AS guardians,
-    (SELECT pg_catalog.count(*) FROM children) AS children,
+    (SELECT count(*) FROM children) AS children,
     (
-        SELECT pg_catalog.count(*)
+        SELECT count(*)
         FROM children AS c
         INNER JOIN content.engagement AS e
             ON e.child_id = c.id
     ) AS visits,
     (
-        SELECT pg_catalog.count(*)
+        SELECT count(*)
         FROM children AS c
         INNER JOIN audio.sessions AS s
             ON s.child_id = c.id

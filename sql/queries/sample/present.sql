@@ -14,11 +14,11 @@ SELECT
         WHERE NOT f.is_sample
     ) AS has_real_families,
     (
-        SELECT pg_catalog.count(*)
+        SELECT count(*)
         FROM subscription.plans AS p
         WHERE p.is_active
     )::int AS plans,
     EXISTS (
         SELECT 1
-        FROM content.item_age_bands AS b
+        FROM content.item_age_bands
     ) AS has_content;

@@ -1,9 +1,10 @@
--- answers: Which tables are under row-level security, what is their key, and which of them collect only with consent?
+-- answers: Which tables are under row-level security, what is the key of each, and which collect only with consent?
 -- privileges: none beyond CONNECT (catalogs only)
 -- since: 15
 -- cost: catalog look-ups
 SELECT
     n.nspname || '.' || c.relname AS name,
+    c.relrowsecurity AS is_guarded,
     c.relkind = 'p' AS is_partitioned,
     EXISTS (
         SELECT 1
@@ -29,5 +30,4 @@ INNER JOIN pg_catalog.pg_namespace AS n
 WHERE n.nspname = ANY (string_to_array(:'schemas'::text, ','))
     AND c.relkind IN ('r', 'p')
     AND NOT c.relispartition
-    AND c.relrowsecurity
 ORDER BY name;

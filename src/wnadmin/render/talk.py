@@ -102,10 +102,8 @@ class _Lines:
         self._waiting = ""
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if total > 0:
-            share = f" {done:,}/{total:,} ({done * 100 // total} %)"
-        else:
-            share = f" {done:,}" if done else ""
+        known = f" {done:,}/{total:,} ({done * 100 // total} %)" if total > 0 else ""
+        share = known or (f" {done:,}" if done else "")
         with self._lock:
             self._waiting = what + share
             now = self._clock()

@@ -230,11 +230,7 @@ def _guards(db: Database) -> list[Finding]:
         _finding(
             "ledger.guard",
             "critical",
-            f"{one.object}: it no longer holds that {one.rule}"
-            if one.object == "wondernest_audit_owner"
-            else f"{one.object} no longer {one.rule}"
-            if one.rule.startswith(("is ", "runs ", "belongs "))
-            else f"{one.object}: not true: {one.rule}",
+            f"{one.object}: this no longer holds: {one.rule}",
             thing=one.object,
             measured=one.found,
             remediation="wnadmin setup verify",
