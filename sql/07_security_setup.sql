@@ -745,7 +745,7 @@ BEGIN
         ),
         -- <<< columns
 
-        -- Every function and who may call it. Trigger functions need no privilege.
+        -- Every function and who may call it.
         wanted_functions (functions, grantees) AS (
             VALUES
             (
@@ -813,6 +813,13 @@ BEGIN
                 'wondernest_monitor wondernest_operator wondernest_compliance'
             ),
             ('admin.subject_totals', 'wondernest_monitor wondernest_operator'),
+            -- Nobody calls a trigger function, but attaching a partition makes its triggers anew, as the owner.
+            (
+                'audit.log_row_change audit.log_truncate family.withdraw_consents_of_leaver content.sync_age_bands '
+                'content.validate_category audio.validate_speech_metrics subscription.set_retention '
+                'analytics.validate_child_milestone safety.validate_parental_controls',
+                'wondernest_owner'
+            ),
             -- They work for members of the owner only.
             ('admin.create_monthly_partition admin.ensure_partitions admin.copy_partition_security', 'wondernest_owner')
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.setup.support import Setup, build_bundle
+from tests.setup.support import Setup, build_bundle, secure
 from tests.support import Server
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.postgres.session import Session
@@ -27,6 +27,27 @@ def bundle(bundle_folder: Path) -> Bundle:
     from wnadmin.domain.setup import bundle as bundles
 
     return bundles.load(bundle_folder)
+
+
+# A copy of a template has its objects, but not the privileges on the database itself: 07 grants them again.
+
+
+@pytest.fixture(scope="session")
+def db(server: Server, template: str, bundle: Bundle) -> Iterator[str]:
+    """A set-up database for looking only, the privileges on the database included."""
+    name = server.create(template)
+    secure(server, name, bundle)
+    yield name
+    server.drop(name)
+
+
+@pytest.fixture
+def fresh_db(server: Server, template: str, bundle: Bundle) -> Iterator[str]:
+    """A set-up database of one's own, the privileges on the database included."""
+    name = server.create(template)
+    secure(server, name, bundle)
+    yield name
+    server.drop(name)
 
 
 @pytest.fixture

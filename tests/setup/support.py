@@ -33,6 +33,13 @@ def build_bundle(server: Server, database: str, folder: Path) -> None:
     (folder / bundles.EXPECTED).write_text(bundles.dump_expected(captured(server, database), files), encoding="utf-8")
 
 
+def secure(server: Server, database: str, bundle: Bundle) -> None:
+    """Run 07 once more."""
+    with server.session(database) as session:
+        result = session.script(bundle.files[6].text)
+        assert result.error is None, result.error
+
+
 def captured(server: Server, database: str) -> Catalog:
     """Describe ``database``."""
     with server.session(database) as session:

@@ -205,7 +205,8 @@ def test_definer_functions_are_pinned_owned_and_private(made: Session) -> None:
         else:
             assert owner == "wondernest_owner", name
         if is_trigger:
-            assert grantees == [], name
+            # Attaching a partition makes its triggers anew, as the owner of the tables.
+            assert grantees == (["wondernest_owner"] if owner == "wondernest_definer" else []), name
         elif owner == "wondernest_owner" and name.startswith("admin."):
             assert set(grantees) <= {"wondernest_monitor", "wondernest_operator", "wondernest_compliance"}, name
         else:
