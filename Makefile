@@ -74,16 +74,21 @@ bench-world: venv ## build the million-children world once, in .worlds
 # --- make what is generated --------------------------------------------------------------------------
 
 .PHONY: docs
-docs: venv ## docs/cli.md, from the parser
+docs: venv ## docs/cli.md from the parser, the generated part of sql/schema_design.md from the catalog
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/python tools/make_schema_design.py
 
 .PHONY: v001
 v001: venv ## sql/migration/V001__initial_schema.sql, from files 01 to 07
 	$(BIN)/python tools/build_v001.py
 
 .PHONY: expected
-expected: venv ## sql/expected.json and the generated part of sql/schema_design.md, from a fresh server
+expected: venv ## sql/expected.json, from a fresh server
 	$(BIN)/python tools/build_expected.py
+
+.PHONY: grants
+grants: venv ## the list of readable columns in sql/07, from sql/manifest.toml
+	$(BIN)/python tools/make_grants.py
 
 .PHONY: build
 build: venv ## sdist and wheel, in dist

@@ -507,7 +507,7 @@ BEGIN
             ('audit.activity_log', 'SELECT INSERT DELETE', 'wondernest_definer')
         ),
 
-        -- Built from sql/manifest.toml by tools/build_grants.py; a test compares the catalog with it.
+        -- Built from sql/manifest.toml by tools/make_grants.py; a test compares the catalog with it.
         -- >>> columns
         wanted_columns (table_name, columns) AS (
             VALUES

@@ -917,7 +917,10 @@ CREATE TABLE IF NOT EXISTS audio.speech_metrics (
     CONSTRAINT speech_metrics_window_key UNIQUE (session_id, session_started_at, window_start),
     CONSTRAINT speech_metrics_window_seconds_check CHECK (window_seconds BETWEEN 1 AND 86400),
     CONSTRAINT speech_metrics_counts_check CHECK (
-        least(adult_word_count, child_vocalization_count, conversational_turns, media_seconds, coalesce(unique_word_estimate, 0)) >= 0
+        least(
+            adult_word_count, child_vocalization_count, conversational_turns, media_seconds,
+            coalesce(unique_word_estimate, 0)
+        ) >= 0
     ),
     CONSTRAINT speech_metrics_media_seconds_check CHECK (media_seconds <= window_seconds),
     CONSTRAINT speech_metrics_mean_utterance_words_check CHECK (mean_utterance_words >= 0),
@@ -5215,7 +5218,7 @@ BEGIN
             RAISE EXCEPTION 'a guardian consents in their own name only'
                 USING ERRCODE = '42501';
         END IF;
-        NEW.recorded_by := session_user;
+        NEW.recorded_by := session_user::text;
         RETURN NEW;
     END IF;
     IF (NEW.child_id, NEW.consent_type, NEW.method, NEW.policy_version, NEW.granted_at, NEW.recorded_by)
@@ -5783,9 +5786,7 @@ SELECT
     ) AS counted_since
 FROM pg_catalog.pg_stat_user_indexes AS s
 INNER JOIN pg_catalog.pg_index AS x ON x.indexrelid = s.indexrelid
-WHERE s.schemaname IN (
-    'core', 'family', 'content', 'audio', 'subscription', 'analytics', 'safety', 'ml', 'audit', 'admin'
-);
+WHERE s.schemaname = ANY ('{core, family, content, audio, subscription, analytics, safety, ml, audit, admin}'::text[]);
 COMMENT ON VIEW admin.index_usage_stats IS
 'How often each index was used on this server since counted_since. Never used is no reason to drop what backs a constraint or a foreign key, or what a standby uses.';
 
@@ -8583,7 +8584,7 @@ BEGIN
             ('audit.activity_log', 'SELECT INSERT DELETE', 'wondernest_definer')
         ),
 
-        -- Built from sql/manifest.toml by tools/build_grants.py; a test compares the catalog with it.
+        -- Built from sql/manifest.toml by tools/make_grants.py; a test compares the catalog with it.
         -- >>> columns
         wanted_columns (table_name, columns) AS (
             VALUES
@@ -8821,7 +8822,7 @@ BEGIN
         ),
         -- <<< columns
 
-        -- Every function and who may call it. Trigger functions need no privilege.
+        -- Every function and who may call it.
         wanted_functions (functions, grantees) AS (
             VALUES
             (
@@ -8889,6 +8890,13 @@ BEGIN
                 'wondernest_monitor wondernest_operator wondernest_compliance'
             ),
             ('admin.subject_totals', 'wondernest_monitor wondernest_operator'),
+            -- Nobody calls a trigger function, but attaching a partition makes its triggers anew, as the owner.
+            (
+                'audit.log_row_change audit.log_truncate family.withdraw_consents_of_leaver content.sync_age_bands '
+                'content.validate_category audio.validate_speech_metrics subscription.set_retention '
+                'analytics.validate_child_milestone safety.validate_parental_controls',
+                'wondernest_owner'
+            ),
             -- They work for members of the owner only.
             ('admin.create_monthly_partition admin.ensure_partitions admin.copy_partition_security', 'wondernest_owner')
         ),

@@ -36,8 +36,9 @@ def test_a_world_is_built_once_and_proven(ground: Ground) -> None:
 
 def test_functions_and_reads_are_measured(ground: Ground) -> None:
     rows = functions.functions(ground, TINY.families, count=5) + functions.reads(ground, TINY.families, count=3)
-    assert [row.name for row in rows] == ["content", "daily", "rls children", "rls visits", "rls metrics"]
-    assert all(row.measured > 0 and row.bound for row in rows)
+    bounded = [row.name for row in rows if row.bound]
+    assert bounded == ["content", "daily", "rls children", "rls visits", "rls metrics"]
+    assert all(row.measured > 0 for row in rows)
 
 
 def test_recording_is_measured(ground: Ground) -> None:

@@ -6,7 +6,7 @@ import re
 
 from tests.sql.support import SCHEMAS, column
 from tests.support import Server, install
-from tools.build_schema_design import PAGE, generated, split
+from tools.make_schema_design import PAGE, generated, split
 
 
 def test_the_generated_part_is_current(server: Server) -> None:

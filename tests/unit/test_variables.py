@@ -13,7 +13,7 @@ from wnadmin.secret import Personal, Secret
 
 def test_values_become_literals_and_names_identifiers() -> None:
     rendered = render("SELECT :'pid'::int FROM :\"schema\".t", {"pid": 42, "schema": 'we"ird'})
-    assert rendered.query == "SELECT '42'::int FROM \"we\"\"ird\".t"
+    assert rendered.query == 'SELECT \'42\'::int FROM "we""ird".t'
     assert rendered.bound == ()
     assert rendered.shown == rendered.query
 

@@ -8,7 +8,7 @@ CREATE TEMPORARY TABLE sample_guardians ON COMMIT DROP AS
 WITH families AS (
     SELECT
         n.number,
-        uuid_hash_extended(md5(:'seed' || '/family/' || n.number)::uuid, 0) AS draw
+        uuid_hash_extended(md5(:'seed'::text || '/family/' || n.number)::uuid, 0) AS draw
     FROM generate_series(:'first'::int, :'last'::int) AS n (number)
 ),
 
@@ -25,7 +25,7 @@ joined AS (
 SELECT
     j.number AS family_number,
     g.number AS guardian_number,
-    md5(:'seed' || '/guardian/' || j.number || '/' || g.number)::uuid AS user_id,
+    md5(:'seed'::text || '/guardian/' || j.number || '/' || g.number)::uuid AS user_id,
     j.draw,
     date_trunc('second', :'since'::timestamptz + j.span * j.share)
     + (g.number - 1) * make_interval(mins => (j.draw >> 48 & 1023)::int) AS joined_at
@@ -54,7 +54,7 @@ accounts AS (
 
 SELECT
     a.user_id AS id,
-    'guardian-' || :'seed' || '-' || a.family_number || '-' || a.guardian_number || '@example.com' AS email,
+    'guardian-' || :'seed'::text || '-' || a.family_number || '-' || a.guardian_number || '@example.com' AS email,
     a.joined_at + INTERVAL '5 minutes' AS email_verified_at,
     CASE WHEN a.provider = 'email' THEN '!' END AS password_hash,
     'Guardian ' || a.guardian_number AS first_name,

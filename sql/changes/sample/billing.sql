@@ -19,8 +19,8 @@ WITH plans AS (
 )
 
 SELECT
-    md5(:'seed' || '/subscription/' || g.family_number)::uuid AS subscription_id,
-    md5(:'seed' || '/family/' || g.family_number)::uuid AS family_id,
+    md5(:'seed'::text || '/subscription/' || g.family_number)::uuid AS subscription_id,
+    md5(:'seed'::text || '/family/' || g.family_number)::uuid AS family_id,
     g.family_number,
     g.user_id,
     g.draw,
@@ -44,7 +44,7 @@ SELECT
     s.user_id AS payer_user_id,
     'active' AS status,
     CASE WHEN s.price_cents = 0 THEN 'none' ELSE 'stripe' END AS provider,
-    CASE WHEN s.price_cents > 0 THEN 'sub_sample_' || :'seed' || '_' || s.family_number END
+    CASE WHEN s.price_cents > 0 THEN 'sub_sample_' || :'seed'::text || '_' || s.family_number END
         AS provider_subscription_ref,
     s.joined_at AS current_period_start,
     CASE WHEN s.price_cents > 0 THEN :'until'::timestamptz + s.period END AS current_period_end,
@@ -77,9 +77,9 @@ SELECT
     md5(b.subscription_id || '/invoice/' || b.number)::uuid AS id,
     b.family_id,
     b.subscription_id,
-    'SAMPLE-' || :'seed' || '-' || b.family_number || '-' || b.number AS invoice_number,
+    'SAMPLE-' || :'seed'::text || '-' || b.family_number || '-' || b.number AS invoice_number,
     'stripe' AS provider,
-    'in_sample_' || :'seed' || '_' || b.family_number || '_' || b.number AS provider_invoice_ref,
+    'in_sample_' || :'seed'::text || '_' || b.family_number || '_' || b.number AS provider_invoice_ref,
     'paid' AS status,
     b.price_cents AS amount_cents,
     b.currency,
@@ -100,7 +100,7 @@ SELECT
     b.subscription_id,
     md5(b.subscription_id || '/invoice/' || b.number)::uuid AS invoice_id,
     'stripe' AS provider,
-    'pi_sample_' || :'seed' || '_' || b.family_number || '_' || b.number AS provider_payment_ref,
+    'pi_sample_' || :'seed'::text || '_' || b.family_number || '_' || b.number AS provider_payment_ref,
     'succeeded' AS status,
     b.price_cents AS amount_cents,
     b.currency,

@@ -5,7 +5,7 @@
 -- Runs after accounts.sql in the same transaction, and uses the guardians that it listed.
 INSERT INTO family.families (id, name, created_by, timezone, is_sample, created_at, updated_at)
 SELECT
-    md5(:'seed' || '/family/' || g.family_number)::uuid AS id,
+    md5(:'seed'::text || '/family/' || g.family_number)::uuid AS id,
     'Sample family ' || g.family_number AS name,
     g.user_id AS created_by,
     (ARRAY['UTC', 'America/New_York', 'Europe/Berlin', 'Asia/Tokyo'])[1 + (g.draw >> 24 & 3)] AS timezone,
@@ -17,7 +17,7 @@ WHERE g.guardian_number = 1;
 
 INSERT INTO family.family_members (family_id, user_id, role, can_consent, joined_at, updated_at)
 SELECT
-    md5(:'seed' || '/family/' || g.family_number)::uuid AS family_id,
+    md5(:'seed'::text || '/family/' || g.family_number)::uuid AS family_id,
     g.user_id,
     'guardian' AS role,
     true AS can_consent,
@@ -34,7 +34,7 @@ WITH children AS (
         g.draw AS family_draw,
         g.joined_at,
         n.number AS child_number,
-        md5(:'seed' || '/child/' || g.family_number || '/' || n.number)::uuid AS child_id
+        md5(:'seed'::text || '/child/' || g.family_number || '/' || n.number)::uuid AS child_id
     FROM pg_temp.sample_guardians AS g
     CROSS JOIN generate_series(1, 1 + (g.draw >> 20 & 1)::int + (g.draw >> 21 & 1)::int) AS n (number)
     WHERE g.guardian_number = 1
@@ -42,7 +42,7 @@ WITH children AS (
 
 SELECT
     c.child_id,
-    md5(:'seed' || '/family/' || c.family_number)::uuid AS family_id,
+    md5(:'seed'::text || '/family/' || c.family_number)::uuid AS family_id,
     c.user_id,
     c.family_number,
     c.child_number,

@@ -6,7 +6,7 @@
 CREATE TEMPORARY TABLE gone_families ON COMMIT DROP AS
 SELECT f.id AS family_id
 FROM generate_series(:'first'::int, :'last'::int) AS n (number)
-INNER JOIN family.families AS f ON f.id = md5(:'seed' || '/family/' || n.number)::uuid
+INNER JOIN family.families AS f ON f.id = md5(:'seed'::text || '/family/' || n.number)::uuid
 WHERE f.is_sample;
 ANALYZE pg_temp.gone_families;
 
@@ -14,7 +14,7 @@ CREATE TEMPORARY TABLE gone_users ON COMMIT DROP AS
 SELECT u.id AS user_id
 FROM generate_series(:'first'::int, :'last'::int) AS n (number)
 CROSS JOIN generate_series(1, 2) AS g (number)
-INNER JOIN core.users AS u ON u.id = md5(:'seed' || '/guardian/' || n.number || '/' || g.number)::uuid
+INNER JOIN core.users AS u ON u.id = md5(:'seed'::text || '/guardian/' || n.number || '/' || g.number)::uuid
 WHERE u.is_sample;
 ANALYZE pg_temp.gone_users;
 

@@ -10,14 +10,14 @@ INSERT INTO audit.activity_log (
 )
 WITH entries AS (
     SELECT
-        md5(:'seed' || '/family/' || g.family_number)::uuid AS row_id,
+        md5(:'seed'::text || '/family/' || g.family_number)::uuid AS row_id,
         0 AS number,
         g.joined_at AS happened_at,
         'INSERT' AS action,
         'families' AS table_name,
         g.user_id,
         NULL::uuid AS child_id,
-        md5(:'seed' || '/family/' || g.family_number)::uuid AS family_id,
+        md5(:'seed'::text || '/family/' || g.family_number)::uuid AS family_id,
         jsonb_build_object('name', 'Sample family ' || g.family_number) AS changed
     FROM pg_temp.sample_guardians AS g
     WHERE g.guardian_number = 1

@@ -11,7 +11,7 @@ FROM (
         n.number - row_number() OVER (ORDER BY n.number) AS island
     FROM generate_series(1, :'families'::int) AS n (number)
     LEFT JOIN family.families AS f
-        ON f.id = md5(:'seed' || '/family/' || n.number)::uuid
+        ON f.id = md5(:'seed'::text || '/family/' || n.number)::uuid
     WHERE f.id IS NULL
 ) AS a
 GROUP BY a.island

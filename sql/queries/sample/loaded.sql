@@ -6,7 +6,7 @@ WITH families AS MATERIALIZED (
     SELECT f.id
     FROM generate_series(:'first'::int, :'last'::int) AS n (number)
     INNER JOIN family.families AS f
-        ON f.id = md5(:'seed' || '/family/' || n.number)::uuid
+        ON f.id = md5(:'seed'::text || '/family/' || n.number)::uuid
     WHERE f.is_sample
 ),
 

@@ -5,12 +5,12 @@
 WITH families AS (
     SELECT
         n.number,
-        uuid_hash_extended(md5(:'seed' || '/family/' || n.number)::uuid, 0) AS draw
+        uuid_hash_extended(md5(:'seed'::text || '/family/' || n.number)::uuid, 0) AS draw
     FROM generate_series(:'first'::int, :'last'::int) AS n (number)
 ),
 
 named AS (
-    SELECT md5(:'seed' || '/child/' || f.number || '/' || n.number)::uuid AS child_id
+    SELECT md5(:'seed'::text || '/child/' || f.number || '/' || n.number)::uuid AS child_id
     FROM families AS f
     CROSS JOIN generate_series(1, 1 + (f.draw >> 20 & 1)::int + (f.draw >> 21 & 1)::int) AS n (number)
 ),

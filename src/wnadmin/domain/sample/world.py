@@ -18,7 +18,7 @@ from wnadmin.results import Value
 BATCH = 250
 """Families in one transaction: about 20,000 rows, well under a second or two."""
 
-ACTIVITY = 6
+ACTIVITY = 4
 """Visits of a child, on average."""
 
 YEARS = 10
