@@ -34,7 +34,7 @@ BENCHES: dict[str, Callable[[Field], list[Row]]] = {
     "sample": lambda f: processes.sample(f.plain, families=500 if f.small else 10_000),
     "functions": lambda f: functions.functions(f.big, f.scale.families, count=100 if f.small else 1000),
     "reads": lambda f: functions.reads(f.big, f.scale.families, count=50 if f.small else 300),
-    "trigger": lambda f: trail.triggers(f.big, rows=200 if f.small else 2000, rounds=3 if f.small else 9),
+    "trigger": lambda f: trail.triggers(f.big, rows=100 if f.small else 500, rounds=9 if f.small else 41),
     "append": lambda f: trail.append(f.plain, count=100 if f.small else 500),
     "verify": lambda f: trail.verify(f.plain, rows=5000 if f.small else 200_000),
 }

@@ -19,7 +19,7 @@ LENGTHEN = Path(__file__).parent / "lengthen.sql"
 VARIANTS = ("bench_none", "bench_plain", "bench_audit")
 
 
-def triggers(ground: Ground, *, rows: int = 2000, rounds: int = 9) -> list[Row]:
+def triggers(ground: Ground, *, rows: int = 500, rounds: int = 41) -> list[Row]:
     """Insert, update and delete the same rows of a table of children without a trigger, with the plain one, with ours.
 
     All in one transaction that is rolled back. The plain one is what one would write by hand for this one table:

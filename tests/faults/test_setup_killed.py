@@ -15,7 +15,7 @@ USUAL_SECONDS = 3.0
 def kill_and_look(cli: Cli, server: Server, dbname: str, after: float) -> str:
     """Kill a setup after so many seconds and give what stands then; finishes it through the ledger."""
     cli = Cli(cli.folder, server.dsn(dbname))
-    process = cli.start(["setup", "apply", "--yes", "--months", "1"])
+    process = cli.start(["setup", "apply", "--yes", "--months", "3"])
     try:
         process.wait(timeout=after)
     except Exception:

@@ -41,7 +41,7 @@ def apply(
         typer.Option("--samples/--no-samples", help="Seed sample families; not in production unless asked."),
     ] = None,
     months: Annotated[
-        int | None, typer.Option("--months", min=0, max=120, help="Months of partitions ahead; 12 if not said.")
+        int | None, typer.Option("--months", min=3, max=120, help="Months of partitions ahead; 12 if not said.")
     ] = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another setup.")] = 60.0,
 ) -> Plan:

@@ -45,6 +45,8 @@ def run(
     operation = Operation(declared.name, argv, options, target, prior.operation if prior else uuid4(), prior)
     with contextlib.ExitStack() as stack:
         recorder = stack.enter_context(contextlib.closing(Recorder.open(target, declared.name)))
+        if prior is not None:
+            recorder.goes_on(prior.operation)
         try:
             injected = _inject(declared, operation, recorder, profile, stack)
             value = declared.body(**arguments, **injected)

@@ -71,6 +71,7 @@ class Recorder:
         self._trouble: NoConnection | None = None
         self._locks: list[str] = []
         self._files: dict[str, locks.FileLock] = {}
+        self._begun_in_spool: set[UUID] = set()
 
     @classmethod
     def open(cls, target: Target | None, command: str, *, state: Path | None = None) -> Recorder:
@@ -79,6 +80,11 @@ class Recorder:
         Without a target it writes to the spool. ``state`` is the state folder (default: this user's).
         """
         return cls(target, command, state)
+
+    def goes_on(self, op_id: UUID) -> None:
+        """Say that this run goes on with an earlier one, so that its end is recorded where that began."""
+        if any(one.op_id == op_id and one.phase == "intent" for one in self._spool.entries()):
+            self._begun_in_spool.add(op_id)
 
     def intent(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
         """Record that a change is about to be made; raises Refused when it can be recorded nowhere."""
@@ -170,9 +176,22 @@ class Recorder:
                 self._drop()
                 continue
             note = self._anchor(session, appended) if phase == "outcome" else ""
+            if op_id in self._begun_in_spool and phase in ("intent", "outcome"):
+                note = note or self._twice(op_id, phase, text)
             return Recorded("database", appended.seq, note=note)
         entry = self._spool.append(op_id, phase, text, self._circumstances(why))
+        if phase == "intent":
+            self._begun_in_spool.add(op_id)
         return Recorded("spool", entry.seq, why=why)
+
+    def _twice(self, op_id: UUID, phase: Phase, text: str) -> str:
+        # What was begun in the spool must have its end there too: the database may be gone or out of reach when
+        # the spool is read, as after `server destroy`. Read together, the two count once.
+        try:
+            self._spool.append(op_id, phase, text, self._circumstances("its intent is here"))
+        except Refused as error:
+            return f"not in the spool, where it began: {error.what}"
+        return ""
 
     def _text(self, phase: Phase, op_id: UUID, payload: Mapping[str, object]) -> str:
         # Operation and phase are hashed with the payload, since the columns beside it are not.
