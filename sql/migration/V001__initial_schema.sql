@@ -8355,7 +8355,17 @@ BEGIN
         WHERE c.oid = to_regclass('public.flyway_schema_history')
     ) THEN
         PERFORM set_config('lock_timeout', '1s', true);
-        ALTER TABLE public.flyway_schema_history OWNER TO wondernest_owner;
+        -- Whoever is no superuser may only give to an owner who may create here.
+        IF
+            NOT has_schema_privilege('wondernest_owner', 'public', 'CREATE')
+            AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+        THEN
+            GRANT CREATE ON SCHEMA public TO wondernest_owner;
+            ALTER TABLE public.flyway_schema_history OWNER TO wondernest_owner;
+            REVOKE CREATE ON SCHEMA public FROM wondernest_owner;
+        ELSE
+            ALTER TABLE public.flyway_schema_history OWNER TO wondernest_owner;
+        END IF;
     END IF;
 EXCEPTION
     WHEN lock_not_available THEN

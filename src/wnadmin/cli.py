@@ -7,10 +7,10 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from wnadmin import __version__
 from wnadmin.engine.boundary import guarded
+from wnadmin.engine.lean import LeanGroup
 
 NOUNS: dict[str, str] = {
     "demo": "Set up everything on the embedded server and show what works.",
@@ -24,7 +24,7 @@ NOUNS: dict[str, str] = {
 """Every noun with its line in the help, in the order of the help."""
 
 
-class Nouns(TyperGroup):
+class Nouns(LeanGroup):
     """The root group; it imports ``commands.<noun>`` on demand, so that --help stays fast."""
 
     def list_commands(self, ctx: Any) -> list[str]:

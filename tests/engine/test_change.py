@@ -31,7 +31,13 @@ class Terminal:
     def __init__(self, cli: Cli, *words: str) -> None:
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            cli.argv(*words), env=cli.env(), stdin=slave, stdout=subprocess.PIPE, stderr=slave
+            cli.argv(*words),
+            env=cli.env(),
+            stdin=slave,
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            # A shell's background job ignores Ctrl-C, and its children inherit that; a terminal's do not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(slave)
         self.seen = ""
@@ -49,7 +55,11 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the end, reading on so that the program never blocks on a full terminal."""
+        deadline = time.monotonic() + 60
         while self.process.poll() is None:
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"it did not end: {self.seen}")
             if select.select([self.master], [], [], 0.1)[0]:
                 with contextlib.suppress(OSError):
                     self.seen += os.read(self.master, 4096).decode()

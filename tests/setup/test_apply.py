@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.setup.support import Progress, Setup, edited, run_steps
 from tests.support import SETTINGS, Server, end_server, scratch, start_server
-from wnadmin.domain.setup import flyway, run
+from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.names import BUILTIN_ROLES, OWNER_ROLES, ROLES
 from wnadmin.errors import Failed, NoConnection, Refused, UsageError
@@ -101,7 +102,10 @@ def test_samples_are_as_wished(setup: Setup, server: Server, empty_db: str, samp
 def test_months_ahead_are_as_wished(
     setup: Setup, server: Server, empty_db: str, months: int | None, partitions: int
 ) -> None:
-    setup.apply(empty_db, months_ahead=months)
+    plan = setup.plan(empty_db, months_ahead=months)
+    run_steps(plan)
+    assert plan.verify is not None
+    assert {one.severity for one in plan.verify()} == {"ok"}
     count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'audio.sessions'::regclass"
     assert scalar(server, empty_db, count) == partitions
 
@@ -246,7 +250,10 @@ def test_a_login_without_superuser(setup: Setup, server: Server, empty_db: str) 
     with server.session() as session:
         session.run(f'ALTER DATABASE "{empty_db}" OWNER TO deputy')
     try:
-        replace(setup, user="deputy").apply(empty_db)
+        plan = replace(setup, user="deputy").plan(empty_db)
+        run_steps(plan)
+        assert plan.verify is not None
+        assert {one.severity for one in plan.verify()} == {"ok", "skipped"}
         assert setup.differences(empty_db) == []
     finally:
         with server.session() as session:
@@ -383,7 +390,7 @@ def test_stopping_takes_everything_back(setup: Setup, empty_db: str) -> None:
 
 def test_repeated_collisions_are_given_up(setup: Setup, empty_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(run.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     text = (
         "DO $$ BEGIN RAISE unique_violation USING MESSAGE = 'duplicate key value violates unique constraint "
         '"pg_authid_rolname_index"\'; END $$;\n'

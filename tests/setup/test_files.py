@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.setup.support import captured, differences, psql
+from tests.setup.support import captured, counts, differences, psql
 from tests.support import Server
 from wnadmin import assets
 from wnadmin.domain.setup import bundle as bundles
+from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.compare import compare
 from wnadmin.domain.setup.lint import lint
@@ -90,8 +91,6 @@ def test_psql_file_by_file_and_again(server: Server, empty_db: str, bundle: Bund
 
 
 def test_running_the_files_again_changes_no_row(server: Server, fresh_db: str) -> None:
-    from tests.setup.support import counts
-
     with server.session(fresh_db) as session:
         before = counts(session)
     for name in NAMES:
@@ -103,14 +102,12 @@ def test_running_the_files_again_changes_no_row(server: Server, fresh_db: str) -
 
 
 def test_the_files_refuse_a_database_that_was_migrated(server: Server, fresh_db: str) -> None:
-    from wnadmin.domain.setup import flyway
-
     with server.session(fresh_db) as session:
         for statement in flyway.DDL:
             session.run(statement)
         for number, version in enumerate(("001", "002"), 1):
-            name = flyway.parse_name(f"V{version}__change.sql")
-            session.run(session.quote(flyway.insert_row(name, rank=number, sum_=0, milliseconds=1)))
+            change = flyway.parse_name(f"V{version}__change.sql")
+            session.run(flyway.insert_row(change, rank=number, sum_=0, milliseconds=1))
     for name in NAMES:
         done = psql(server, fresh_db, "-f", str(SQL / name))
         assert done.returncode == 3

@@ -231,6 +231,22 @@ def test_a_ledger_that_can_be_changed_is_found(mine: Session, change: str) -> No
     assert [one.severity for one in bad(looks.prove_ledger(Database(mine)))][:1] == ["critical"]
 
 
+def test_who_can_become_the_ledgers_owner_is_told(mine: Session) -> None:
+    mine.run("CREATE ROLE ledger_friend LOGIN")
+    try:
+        mine.run("GRANT wondernest_audit_owner TO ledger_friend")
+        found = looks.prove_ledger(Database(mine))
+        assert [(one.severity, one.object) for one in found] == [("critical", "wondernest_audit_owner")]
+        # Where there is no superuser to be had, whoever made the roles is as good as one.
+        mine.run("ALTER ROLE ledger_friend CREATEROLE")
+        assert bad(looks.prove_ledger(Database(mine))) != []
+        mine.run("GRANT wondernest_audit_owner TO ledger_friend WITH ADMIN OPTION")
+        (one,) = looks.prove_ledger(Database(mine))
+        assert (one.severity, "ledger_friend" in one.detail) == ("ok", True)
+    finally:
+        mine.run("DROP ROLE ledger_friend")
+
+
 def test_a_drifted_catalog_is_found(setup: Setup, server: Server, empty_db: str) -> None:
     setup.apply(empty_db)
     with server.session(empty_db) as session:

@@ -5,7 +5,8 @@
 SELECT
     n.nspname || '.' || p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' AS name,
     jsonb_strip_nulls(jsonb_build_object(
-        'kind', CASE p.prokind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'window' END,
+        'kind',
+        CASE p.prokind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'window' END,
         'owner', pg_catalog.pg_get_userbyid(p.proowner),
         'comment', pg_catalog.obj_description(p.oid, 'pg_proc') IS NOT NULL,
         'arguments', pg_catalog.pg_get_function_arguments(p.oid),

@@ -1,4 +1,4 @@
--- answers: Which months do the partitioned tables in the schemas named in "schemas" cover, and is each protected as its parent?
+-- answers: Which months does each partitioned table in "schemas" cover, and is each protected as its parent?
 -- privileges: none beyond CONNECT (catalogs only)
 -- since: 15
 -- cost: catalog look-ups
@@ -37,8 +37,11 @@ SELECT
     p.inhdetachpending AS detach_pending,
     p.relowner = p.parent_owner AS same_owner,
     p.has_rls OR NOT p.wants_rls AS protected,
-    EXISTS (SELECT 1 FROM pg_catalog.pg_policy AS y WHERE y.polrelid = p.oid) AS has_policy,
-    p.relacl::text IS NOT DISTINCT FROM p.parent_acl::text AS same_grants
+    EXISTS (
+        SELECT 1 FROM pg_catalog.pg_policy AS y
+        WHERE y.polrelid = p.oid
+    ) AS has_policy,
+    coalesce(p.relacl::text, '') = coalesce(p.parent_acl::text, '') AS same_grants
 FROM part AS p
 ORDER BY
     p.parent,

@@ -17,10 +17,10 @@ SELECT
             WHERE e.enumtypid = t.oid
         ),
         'checks', (
-            SELECT jsonb_object_agg(c.conname, pg_catalog.pg_get_constraintdef(c.oid))
-            FROM pg_catalog.pg_constraint AS c
-            WHERE c.contypid = t.oid
-                AND c.contype = 'c'
+            SELECT jsonb_object_agg(k.conname, pg_catalog.pg_get_constraintdef(k.oid))
+            FROM pg_catalog.pg_constraint AS k
+            WHERE k.contypid = t.oid
+                AND k.contype = 'c'
         ),
         'attributes', (
             SELECT jsonb_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum)

@@ -48,7 +48,10 @@ FROM stored AS s
 WHERE (s.base IN ('bytea', 'lo') AND NOT s.is_short)
     OR s.base IN ('oid', '_float4', '_float8', '_numeric', '_int2', '_int4', 'vector', 'halfvec', 'cube')
     OR (
-        s.column_name ~ '(^|_)(audio|recording|recordings|waveform|wav|pcm|mp3|ogg|opus|flac|voice|voiceprint|spectrogram|mfcc|embedding)(_(data|blob|raw|file|path|url|uri|bytes|sample|samples|vector|print))?$'
+        s.column_name ~ (
+            '(^|_)(audio|recordings?|waveform|wav|pcm|mp3|ogg|opus|flac|voice|voiceprint|spectrogram|mfcc|embedding)'
+            '(_(data|blob|raw|file|path|url|uri|bytes|samples?|vector|print))?$'
+        )
         AND s.base NOT IN ('bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'timestamptz', 'date', 'uuid')
     )
 ORDER BY

@@ -13,7 +13,7 @@ SELECT
             AND t.tgfoid = to_regprocedure('family.require_consent()')
             AND t.tgenabled IN ('O', 'A')
     ) AS collects,
-    ARRAY(
+    array(
         SELECT a.attname::text
         FROM pg_catalog.pg_index AS i
         CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)

@@ -14,7 +14,8 @@ SELECT
     r.rolbypassrls AS has_bypassrls,
     pg_catalog.has_database_privilege(b.oid, 'CREATE') AS may_create_schemas,
     EXISTS (
-        SELECT 1 FROM pg_catalog.pg_available_extensions AS e WHERE e.name = 'pgcrypto'
+        SELECT 1 FROM pg_catalog.pg_available_extensions AS e
+        WHERE e.name = 'pgcrypto'
     ) AS has_pgcrypto,
     coalesce((
         SELECT n.nspname::text

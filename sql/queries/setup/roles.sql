@@ -8,10 +8,11 @@ SELECT
     coalesce(r.rolcanlogin, false) AS login,
     nullif(r.rolconnlimit, -1) AS connection_limit,
     CASE WHEN r.rolcanlogin THEN (
-        SELECT count(*)
-        FROM pg_catalog.pg_stat_activity AS a
-        WHERE a.usesysid = r.oid
-    ) END AS sessions,
+            SELECT count(*)
+            FROM pg_catalog.pg_stat_activity AS a
+            WHERE a.usesysid = r.oid
+        )
+    END AS sessions,
     coalesce(r.rolbypassrls, false) AS bypasses_rls,
     (
         SELECT string_agg(g.rolname::text, ', ' ORDER BY g.rolname)

@@ -25,7 +25,8 @@ SELECT
 FROM schema AS s
 WHERE s.nspname <> 'public'
     AND NOT EXISTS (
-        SELECT 1 FROM member AS m WHERE m.classid = 'pg_catalog.pg_namespace'::regclass AND m.objid = s.oid
+        SELECT 1 FROM member AS m
+        WHERE m.classid = 'pg_catalog.pg_namespace'::regclass AND m.objid = s.oid
     )
 UNION ALL
 SELECT
@@ -45,7 +46,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
     AND NOT c.relispartition
     AND (s.nspname, c.relname) <> ('public', 'flyway_schema_history')
     AND NOT EXISTS (
-        SELECT 1 FROM member AS m WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid
+        SELECT 1 FROM member AS m
+        WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid
     )
 UNION ALL
 SELECT
@@ -55,8 +57,9 @@ FROM schema AS s
 INNER JOIN pg_catalog.pg_proc AS p
     ON p.pronamespace = s.oid
 WHERE NOT EXISTS (
-    SELECT 1 FROM member AS m WHERE m.classid = 'pg_catalog.pg_proc'::regclass AND m.objid = p.oid
-)
+        SELECT 1 FROM member AS m
+        WHERE m.classid = 'pg_catalog.pg_proc'::regclass AND m.objid = p.oid
+    )
 UNION ALL
 SELECT
     s.nspname::text AS schema_name,
@@ -66,7 +69,8 @@ INNER JOIN pg_catalog.pg_type AS t
     ON t.typnamespace = s.oid
 WHERE t.typtype IN ('e', 'd', 'r')
     AND NOT EXISTS (
-        SELECT 1 FROM member AS m WHERE m.classid = 'pg_catalog.pg_type'::regclass AND m.objid = t.oid
+        SELECT 1 FROM member AS m
+        WHERE m.classid = 'pg_catalog.pg_type'::regclass AND m.objid = t.oid
     )
 ORDER BY
     schema_name,

@@ -8,19 +8,14 @@ from uuid import UUID
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Findings, Report
 
 if TYPE_CHECKING:
     from wnadmin.engine.options import Options
     from wnadmin.postgres.database import Database
 
-app = typer.Typer(
-    name="audit",
-    help="Read, prove and finish what the operator ledger holds.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = noun("audit", "Read, prove and finish what the operator ledger holds.")
 
 OperationId = Annotated[str, typer.Argument(metavar="ID", help="The operation's id, or the beginning of it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Apply without asking.")]

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 
 if TYPE_CHECKING:
     from wnadmin.engine.options import Options
 
-app = typer.Typer(
-    name="demo", help="Set up everything on the embedded server and show what works.", rich_markup_mode=None
-)
+app = noun("demo", "Set up everything on the embedded server and show what works.")
 
 
 @command(app, raw="is made of other commands, each with a form and a row of its own")

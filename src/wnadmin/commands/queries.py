@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Inputs, Plan
 
 if TYPE_CHECKING:
     from wnadmin.postgres.database import Database
 
-app = typer.Typer(
-    name="queries",
-    help="Look at and reset the statement statistics.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = noun("queries", "Look at and reset the statement statistics.")
 
 
 @app.callback()

@@ -6,19 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Inputs, Plan
 
 if TYPE_CHECKING:
     from wnadmin.postgres.database import Database
     from wnadmin.settings import Profile
 
-app = typer.Typer(
-    name="sample",
-    help="Load a deterministic world of families.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = noun("sample", "Load a deterministic world of families.")
 
 
 @app.callback()

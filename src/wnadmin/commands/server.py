@@ -6,15 +6,10 @@ from typing import Annotated
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Plan, Report
 
-app = typer.Typer(
-    name="server",
-    help="Start, stop and inspect the embedded PostgreSQL of this user.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = noun("server", "Start, stop and inspect the embedded PostgreSQL of this user.")
 
 
 @app.callback()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Findings, Inputs, Plan, Report
 
 if TYPE_CHECKING:
@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from wnadmin.postgres.database import Database
     from wnadmin.settings import Profile
 
-app = typer.Typer(
-    name="setup",
-    help="Make the WonderNest database and prove what was made.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = noun("setup", "Make the WonderNest database and prove what was made.")
 
 
 @app.callback()
@@ -54,9 +49,7 @@ def apply(
     """
     from wnadmin.domain.setup import plans
 
-    wishes = plans.wishes(
-        connections, profile, inputs, create=create, samples=samples, months_ahead=months, wait=wait
-    )
+    wishes = plans.wishes(connections, profile, inputs, create=create, samples=samples, months_ahead=months, wait=wait)
     return plans.apply(connections, wishes)
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wnadmin.engine import command
+from wnadmin.engine import command, noun
 from wnadmin.results import Report
 
 if TYPE_CHECKING:
     from wnadmin.postgres.database import Database
 
-app = typer.Typer(name="sql", help="List, show and run the bundled SQL.", no_args_is_help=True, rich_markup_mode=None)
+app = noun("sql", "List, show and run the bundled SQL.")
 
 
 @app.callback()

@@ -6,6 +6,6 @@ command inside another; resume finishes or takes back an operation from its ledg
 
 from __future__ import annotations
 
-from wnadmin.engine.declare import command
+from wnadmin.engine.declare import command, noun
 
-__all__ = ["command"]
+__all__ = ["command", "noun"]

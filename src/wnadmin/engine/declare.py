@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from wnadmin.engine.lean import LeanCommand, LeanGroup
 from wnadmin.engine.options import Options
 from wnadmin.results import Severity
 
@@ -61,6 +62,13 @@ class Declared:
     def may_be_alone(self) -> bool:
         """Whether the body also works without the server it would go to."""
         return any(kind.endswith("?") for kind in self.injected.values())
+
+
+def noun(name: str, help: str) -> typer.Typer:
+    """Make the typer app of a noun; its commands are declared with :func:`command`."""
+    return typer.Typer(
+        name=name, help=help, cls=LeanGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    )
 
 
 def command(
@@ -101,7 +109,7 @@ def command(
             records,
             raw or "",
         )
-        app.command(verb, help=inspect.getdoc(body))(_wrap(declared, own))
+        app.command(verb, cls=LeanCommand, help=inspect.getdoc(body))(_wrap(declared, own))
         return body
 
     return decorate

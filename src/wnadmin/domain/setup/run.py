@@ -18,7 +18,7 @@ from wnadmin.domain.setup import bundle as bundles
 from wnadmin.domain.setup import preflight
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import classify, require_empty, told
-from wnadmin.domain.setup.verify import look
+from wnadmin.domain.setup.verify import proof_of_setup
 from wnadmin.domain.setup.wishes import Connect, Wishes
 from wnadmin.domain.setup.work import Collision, apply, shows, since
 from wnadmin.errors import Failed, UsageError, WnError
@@ -45,7 +45,7 @@ def plan_apply(
 
     def verify() -> list[Finding]:
         with connect(wishes.database) as session:
-            return look(Database(session), files)
+            return proof_of_setup(Database(session), files, wishes.months_ahead)
 
     if wishes.create and not wishes.database:
         raise UsageError("which database is to be created?", next="Name it: --dsn 'dbname=NAME' --create")
