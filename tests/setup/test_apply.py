@@ -253,7 +253,7 @@ def test_a_login_without_superuser(setup: Setup, server: Server, empty_db: str) 
         plan = replace(setup, user="deputy").plan(empty_db)
         run_steps(plan)
         assert plan.verify is not None
-        assert {one.severity for one in plan.verify()} == {"ok", "skipped"}
+        assert {one.severity for one in plan.verify()} <= {"ok", "skipped"}
         assert setup.differences(empty_db) == []
     finally:
         with server.session() as session:

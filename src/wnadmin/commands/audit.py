@@ -38,7 +38,11 @@ def log(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many operations at most.")] = 50,
     since: Annotated[
         datetime | None,
-        typer.Option("--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only from this time on, in UTC."),
+        typer.Option(
+            "--since",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Only from this time on, in UTC.",
+        ),
     ] = None,
     operation: Annotated[str, typer.Option("--operation", metavar="ID", help="Every row of this operation.")] = "",
 ) -> Report:

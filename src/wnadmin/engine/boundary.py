@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -9,9 +10,14 @@ from collections.abc import Callable
 
 from wnadmin.errors import Exit, WnError
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG)
+
 
 def guarded(run: Callable[[], int]) -> int:
     """Run the program; give its exit code, whatever happens inside."""
+    if sys.stdout is None:
+        sys.stderr.write("wnadmin: standard output is closed, and the results go there\n")
+        return int(Exit.USAGE)
     try:
         code = run()
         sys.stdout.flush()
@@ -28,6 +34,13 @@ def guarded(run: Callable[[], int]) -> int:
         # The reader of a pipe has left; nothing more can be said to it, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.FAILED)
+    except OSError as error:
+        if error.filename is None and error.errno in _UNWRITABLE:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.stderr.write(f"wnadmin: cannot write the output: {error.strerror}\n")
+            sys.stderr.write("wnadmin: next: `wnadmin audit log` shows what was done.\n")
+            return int(Exit.FAILED)
+        return _bug(error)
     except Exception as error:
         return _bug(error)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -154,6 +155,8 @@ def _look(
     stack: contextlib.ExitStack,
 ) -> tuple[Result, Exit]:
     options = operation.options
+    if isinstance(value, Findings):
+        _require_known(value, options)
     if declared.personal:
         # Reading about a person is recorded before it is shown, or not shown.
         recorder.read(operation.id, operation.identity())
@@ -166,6 +169,18 @@ def _look(
     if isinstance(value, Findings):
         return value, judge(value, options)
     return value, Exit.OK
+
+
+def _require_known(value: Findings, options: Options) -> None:
+    known = sorted({one.check for one in value.findings})
+    for name in options.allow_unknown:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"--allow-unknown {name}: there is no such check here",
+                why=f"The checks are: {', '.join(known)}.",
+                next=f"Did you mean {near[0]}?" if near else "Name one of them.",
+            )
 
 
 def judge(value: Findings, options: Options) -> Exit:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from wnadmin.results import Plan, Receipt
 
 
+HERE = "this machine"
+"""The target of an operation that goes to no server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
     """An earlier, unfinished run that this one goes on from: its id, its inputs, the receipts of its steps."""
@@ -44,7 +48,7 @@ class Operation:
         return {
             "command": self.command,
             "argv": [*self.command.split(), *self.arguments],
-            "target": self.target.describe() if self.target else "this machine",
+            "target": self.target.describe() if self.target else HERE,
             "os_user": _os_user(),
             "host": socket.gethostname(),
             "wnadmin": __version__,

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wnadmin.engine.invoke import invoke
-from wnadmin.engine.operation import Prior
+from wnadmin.engine.operation import HERE, Prior
 from wnadmin.errors import NoConnection, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ def _find(wanted: str, options: Options) -> Recorded:
     from wnadmin.postgres.database import Database
     from wnadmin.render import talk
 
+    here = ""
     try:
         target, profile = resolve(options)
+        here = target.describe()
         session = open_session(target, profile, "audit resume", change=False)
     except NoConnection as error:
         # The operation may be about the server itself: the spool then has all there is.
@@ -51,7 +53,18 @@ def _find(wanted: str, options: Options) -> Recorded:
             found = audit.find(db, audit.identify(db, wanted))
     if found is None:
         raise UsageError(f"there is no operation {wanted} in ledger or spool", next="See `wnadmin audit log`.")
+    _same_place(found, here)
     return found
+
+
+def _same_place(one: Recorded, here: str) -> None:
+    # A row of the database's own ledger is about that database; the spool holds rows about any.
+    if one.sink == "spool" and one.target not in ("", HERE, here):
+        raise Refused(
+            f"operation {one.op_id} was begun on {one.target}",
+            why=f"This would go to {here or 'no server'}.",
+            next="Name the same server and database, in the same way, with --dsn or --profile.",
+        )
 
 
 def _again(one: Recorded, options: Options, *, undo: bool) -> int:

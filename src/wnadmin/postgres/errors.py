@@ -76,6 +76,12 @@ def explain_connect(error: psycopg.Error, where: str, source: str) -> WnError:
         follow = "Create it with `wnadmin setup apply --create`, or name another with --dsn 'dbname=…'."
     elif "does not exist" in text and "role" in text:
         follow = "Name a role that exists: --dsn 'user=… dbname=…'."
+    elif "permission denied for database" in text:
+        follow = "Let the role in: GRANT CONNECT ON DATABASE … TO …, or log in as another role."
+    elif "not currently accepting connections" in text:
+        follow = "This database lets nobody in (datallowconn); name another with --dsn 'dbname=…'."
+    elif "invalid value for parameter" in text:
+        follow = "Correct the setting in the profile, or in `options` of the connection string."
     elif "too many" in text or "remaining connection slots" in text:
         follow = "All connection slots are taken; log in as a role that may use the reserved ones."
     elif "no pg_hba.conf entry" in text:

@@ -56,6 +56,13 @@ class ScriptResult:
 
 def parse_dsn(text: str) -> dict[str, str]:
     """Parse a URI or conninfo string into libpq parameters; a malformed one is a UsageError."""
+    if "://" in text and text.partition("://")[2].partition("/")[0].count("@") > 1:
+        # libpq would take what follows the first @ for the host, and the end of a password would be shown.
+        raise UsageError(
+            "cannot read the connection string",
+            why="An @ in a URI's user or password must be percent-encoded.",
+            next="Write %40 for it, or put the password into ~/.pgpass.",
+        )
     try:
         parsed = conninfo_to_dict(text)
     except psycopg.ProgrammingError:

@@ -236,9 +236,8 @@ def _outcome(screen: Screen, outcome: Outcome) -> None:
         if step.error or step.status == "failed":
             screen.gap()
             screen.say((f"{step.status}: {step.title}", STATUS_STYLE.get(step.status, "")), wrap=True)
+            # Its text was shown with the plan; again it would push the summary off the screen.
             screen.say(step.error, wrap=True)
-            if step.shows:
-                screen.say("\n".join(step.shows))
     if outcome.proof:
         screen.gap()
         screen.say(("Proof", "bold"))

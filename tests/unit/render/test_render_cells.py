@@ -136,7 +136,8 @@ def test_csv_tells_null_from_the_empty_text() -> None:
     assert flat(["a", 1]) == '["a",1]'
 
 
-@given(st.timedeltas(min_value=timedelta(days=-100_000), max_value=timedelta(days=100_000)))
+# 270 years: beyond them a double has no microseconds left.
+@given(st.timedeltas(min_value=timedelta(days=-98_000), max_value=timedelta(days=98_000)))
 def test_a_duration_is_exact_to_the_microsecond(span: timedelta) -> None:
     seconds = machine(span)
     assert isinstance(seconds, int | float)

@@ -32,7 +32,7 @@ def tour(families: int, child: str) -> tuple[Stop, ...]:
         Stop(("sql", "run", "queries/queries/collected", "schema=extensions"), "Bundled SQL; psql runs it as well."),
         Stop(("audit", "child", child), "One child's activity log, as a parent may ask for it.", in_full=False),
         Stop(("audit", "log", "--limit", "10"), "What was done here, and by whom."),
-        Stop(("audit", "verify"), "No row of the ledger was changed, removed or cut off."),
+        Stop(("audit", "verify"), "Was any row of the ledger changed, removed or cut off?"),
     )
 
 

@@ -1,0 +1,82 @@
+"""Output that cannot be written, and places that do not agree."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.support import Cli, Server
+
+
+@pytest.mark.parametrize("words", [("sql", "list"), ("sql", "list", "--format", "json")])
+def test_a_full_disk_under_stdout_is_told(cli: Cli, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            cli.argv(*words), env=cli.env(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "cannot write the output: No space left on device" in done.stderr
+    assert "internal error" not in done.stderr
+
+
+def test_a_closed_stdout_is_told(cli: Cli) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', *cli.argv("sql", "list")],
+        env=cli.env(),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error_to_shout_about(cli: Cli) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" "$@" | head -n 1', *cli.argv("sql", "list")],
+        env=cli.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert "internal error" not in done.stderr
+
+
+def test_a_setup_is_not_resumed_on_another_database(cli: Cli, server: Server, empty_db: str, db: str) -> None:
+    """Its intent is in the spool, which knows many databases."""
+    here = Cli(cli.folder, server.dsn(empty_db))
+    with server.session(empty_db, idle_in_transaction_session_timeout="0") as gate:
+        gate.run("BEGIN")
+        gate.run("SELECT pg_advisory_xact_lock(77433833903597)")
+        process = here.start(["setup", "apply", "--yes"])
+        with server.session() as eye:
+            while not eye.scalar(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = 'idle in transaction'"
+                " AND application_name = 'wnadmin/setup apply'",
+                [empty_db],
+            ):
+                assert process.poll() is None
+        process.kill()
+        process.communicate()
+        gate.run("COMMIT")
+    (orphan,) = here.run("audit", "unfinished", "--format", "json").json()["tables"]["unfinished"]
+    elsewhere = Cli(cli.folder, server.dsn(db)).run("audit", "resume", orphan["operation"], "--yes")
+    assert elsewhere.code == 4
+    assert f"was begun on {empty_db}" in elsewhere.err
+    assert here.run("audit", "resume", orphan["operation"], "--yes").code == 0
+
+
+def test_an_at_sign_in_a_uri_does_not_show_half_a_password(cli: Cli) -> None:
+    ran = cli.run("setup", "status", "--dsn", "postgresql://u:s3cret@word@127.0.0.1:1/x")
+    assert ran.code == 2
+    assert "percent-encoded" in ran.err
+    assert "word@" not in ran.err + ran.out
+
+
+def test_a_check_that_is_not_there_cannot_be_allowed(wn: Cli) -> None:
+    ran = wn.run("audit", "verify", "--allow-unknown", "ledger.lnik")
+    assert ran.code == 2
+    assert "Did you mean ledger.link?" in ran.err
