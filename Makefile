@@ -43,6 +43,7 @@ test: venv ## the tests, one PostgreSQL major; TESTS=tests/unit narrows them
 .PHONY: test-more
 test-more: venv servers ## the long tests: the other majors, kill -9, long hypothesis runs
 	$(BIN)/python -m pytest -n $(JOBS) -m more $(TESTS)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) -m "hypothesis and not more" $(TESTS)
 
 .PHONY: lint
 lint: venv ## style of Python and SQL: ruff, sqlfluff, squawk

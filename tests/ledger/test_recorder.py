@@ -296,7 +296,7 @@ def test_a_killed_command_is_unfinished_and_a_running_one_is_running(
     wait_for_end(db)
     report = audit.unfinished(db)
     (line,) = rows(report)
-    assert (line["operation"], line["state"], line["command"]) == (op_id, "ended", "queries reset")
+    assert (line["operation"], line["state"], line["command"]) == (op_id, "cut short", "queries reset")
     assert report.next == f"wnadmin audit resume {op_id}"
     (finding,) = [f for f in audit.verify(db).findings if f.id == "ledger.unfinished"]
     assert (finding.severity, finding.object) == ("warn", str(op_id))

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import Server
 from wnadmin.domain import audit
+from wnadmin.domain.setup.names import LOGIN_ROLES
 from wnadmin.ledger import chain, checkpoint, database
 from wnadmin.ledger.recorder import Recorder
 from wnadmin.postgres.database import Database
@@ -328,13 +329,29 @@ def test_a_login_that_may_not_read_gets_unknown_and_the_grant(
     server: Server, db: Database, target: Target, state: Path
 ) -> None:
     fill(target)
-    with server.session(target.database(), "wondernest_app") as session:
-        findings = audit.verify(Database(session)).findings
-        assert audit.log(Database(session)).notes != ()
+    db.session.run("CREATE ROLE ledger_stranger LOGIN")
+    try:
+        with server.session(target.database(), "ledger_stranger") as session:
+            findings = audit.verify(Database(session)).findings
+    finally:
+        db.session.run("DROP ROLE ledger_stranger")
     (link,) = [one for one in findings if one.id == "ledger.link"]
     assert (link.severity, link.evidence) == ("unknown", "none")
-    assert "GRANT" in link.remediation
-    assert all(one.evidence == "partial" for one in findings if one.id == "ledger.unfinished")
+    assert link.remediation == 'GRANT wondernest_operator TO "ledger_stranger";'
+    (ended,) = [one for one in findings if one.id == "ledger.unfinished"]
+    assert (ended.severity, ended.evidence) == ("unknown", "partial")
+
+
+@pytest.mark.parametrize("login", LOGIN_ROLES)
+def test_no_login_of_a_program_is_to_become_an_operator(
+    server: Server, db: Database, target: Target, state: Path, login: str
+) -> None:
+    with server.session(target.database(), login) as session:
+        hidden = Database(session)
+        texts = [one.remediation for one in audit.verify(hidden).findings]
+        texts += [*audit.log(hidden).notes, *audit.unfinished(hidden).notes]
+    assert not any("GRANT" in one for one in texts)
+    assert any("Log in as a member of wondernest_operator." in one for one in texts)
 
 
 def test_without_a_server_only_the_spool_is_vouched_for(state: Path) -> None:
@@ -342,14 +359,16 @@ def test_without_a_server_only_the_spool_is_vouched_for(state: Path) -> None:
     assert [(one.id, one.severity) for one in findings] == [
         ("ledger.link", "unknown"),
         ("spool.link", "ok"),
-        ("ledger.unfinished", "ok"),
+        ("ledger.unfinished", "unknown"),
     ]
+    assert findings[1].detail == "the spool is empty; its end is proven only by a ledger"
 
 
 def test_a_database_without_the_ledger(server: Server, empty_db: str, state: Path) -> None:
     with server.session(empty_db) as session:
         findings = audit.verify(Database(session)).findings
-    assert ("ledger.link", "skipped") in [(one.id, one.severity) for one in findings]
+    severities = {one.id: one.severity for one in findings}
+    assert severities == {"ledger.link": "skipped", "spool.link": "ok", "ledger.unfinished": "skipped"}
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_undoes_nothing(

@@ -22,6 +22,7 @@ relations AS (
 )
 
 SELECT
+    pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only,
     coalesce(string_agg(w.name, ', ' ORDER BY w.name), '') AS missing,
     NOT EXISTS (
         SELECT 1

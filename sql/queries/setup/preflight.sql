@@ -5,6 +5,7 @@
 SELECT
     pg_catalog.pg_is_in_recovery() AS in_recovery,
     current_setting('transaction_read_only') = 'on' AS read_only,
+    b.datistemplate AS is_template,
     pg_catalog.pg_encoding_to_char(b.encoding)::text AS encoding,
     r.rolname::text AS login,
     r.rolsuper AS is_superuser,

@@ -54,7 +54,7 @@ def apply(
 
 
 @command(app)
-def verify(connections: Connections) -> Findings:
+def verify(connections: Connections, profile: Profile) -> Findings:
     """Prove the database by looking and trying; leaves nothing behind.
 
     Compares the catalog with what the files make, calls every promised function, tries row-level security as
@@ -65,7 +65,7 @@ def verify(connections: Connections) -> Findings:
     """
     from wnadmin.domain.setup import plans
 
-    return plans.verify(connections)
+    return plans.verify(connections, profile)
 
 
 @command(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -108,6 +109,15 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolHead:
+    """The end of a spool as row ``row`` of the ledger remembers it: its entry ``seq`` had the hash ``h``."""
+
+    seq: int
+    h: bytes
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     seq: int
     ts: datetime
@@ -186,12 +196,28 @@ def _entries(rows: Iterable[_Row]) -> list[Entry]:
 
 
 class Walk:
-    """One pass over the whole table: the chain, and the hash of each row that somebody asked for."""
+    """One pass over the whole table: the chain, and the hash of each row that somebody asked for.
 
-    def __init__(self, wanted: Collection[int] = ()) -> None:
+    ``spool`` is the place of a spool whose heads are gathered as well.
+    """
+
+    def __init__(self, wanted: Collection[int] = (), spool: str = "") -> None:
         self.links = Links()
         self.hashes: dict[int, bytes] = {}
         self._wanted = frozenset(wanted)
+        self._mark = b'"spool":{"at":"%b","h":"' % spool.encode()
+        self._marked: dict[bytes, int] = {}
+
+    @property
+    def heads(self) -> list[SpoolHead]:
+        """Give each head of the spool that the rows remember, by its number, with the first row that has it."""
+        found = [SpoolHead(int(one[2]), bytes.fromhex(one[1].decode()), row) for one, row in self._heads()]
+        return sorted(found, key=lambda head: (head.seq, head.row))
+
+    def _heads(self) -> Iterator[tuple[re.Match[bytes], int]]:
+        for text, row in self._marked.items():
+            if (one := _HEAD_TEXT.fullmatch(text)) is not None:
+                yield one, row
 
     def run(self, session: Session) -> Walk:
         """Stream all rows in one snapshot and follow the chain; raises Blind without SELECT."""
@@ -203,10 +229,14 @@ class Walk:
 
     def _follow(self, blocks: Iterable[memoryview]) -> None:
         follow, wanted, clock = self.links.follow, self._wanted, _Clock()
+        mark, marked = self._mark, self._marked
         for seq, micros, op_id, prev, h, phase, envelope, payload in _rows(blocks):
             follow(seq, envelope, payload, prev, h)
             if seq in wanted:
                 self.hashes[seq] = h
+            if (at := payload.find(mark)) >= 0:
+                # Few heads, many rows: the same text again says nothing new.
+                marked.setdefault(payload[at + len(mark) : payload.find(b"}", at)], seq)
             if clock.agrees(micros, envelope) and _named(op_id, phase, payload):
                 continue
             if wrong := _closely(seq, micros, op_id, phase, envelope, payload):
@@ -220,6 +250,8 @@ _HEADER = b"PGCOPY\n\xff\r\n\x00"
 _FIXED = struct.Struct(">hiqiqi16si32si32si")
 _LENGTH = struct.Struct(">i")
 _END = b"\xff\xff"
+
+_HEAD_TEXT = re.compile(rb'([0-9a-f]{64})","seq":([1-9][0-9]{0,17})')
 
 _Raw = tuple[int, int, bytes, bytes, bytes, bytes, bytes, bytes]
 

@@ -196,6 +196,9 @@ class Recorder:
     def _text(self, phase: Phase, op_id: UUID, payload: Mapping[str, object]) -> str:
         # Operation and phase are hashed with the payload, since the columns beside it are not.
         facts = {"v": PAYLOAD_VERSION, **payload, "op_id": op_id, "phase": phase, "run": self._run}
+        if self._target is not None and (head := self._spool.head()) is not None:
+            # Nothing in the spool shows that its end was cut off; a row of the ledger that remembers it does.
+            facts["spool"] = {"at": self._spool.place, "h": head[1].hex(), "seq": head[0]}
         try:
             return canonical.dumps(facts, self._pseudonym)
         except Refused:

@@ -91,6 +91,31 @@ class Spool:
                 f"cannot record the {phase} in the spool: {error.what}", why=error.why, next=error.next
             ) from None
 
+    @property
+    def place(self) -> str:
+        """Tell this spool apart from those of other machines, users and folders: 16 hexadecimal digits.
+
+        Nothing in the folder decides it, so that a folder begun anew is still held to what the old one had.
+        """
+        folder = os.path.realpath(self.path.parent)
+        parts = (private.host(), private.os_user(), folder)
+        return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
+
+    def head(self) -> tuple[int, bytes] | None:
+        """Give number and hash of the last entry; None when there is none or it cannot be read now."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            _share(descriptor)
+            tail = _tail(descriptor, os.fstat(descriptor).st_size)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return (tail.seq, tail.h) if tail.seq else None
+
     def entries(self) -> tuple[Entry, ...]:
         """Give all entries, oldest first; bytes that are no entry are left to :meth:`inspect`."""
         return self.inspect().entries
@@ -112,20 +137,24 @@ class Spool:
     def _read(self) -> tuple[bytes, str]:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            # A writer is at work for a millisecond; its half-written line must not look torn.
-            until = time.monotonic() + private.LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise TimeoutError("another process has held its lock for too long") from None
-                    time.sleep(0.001)
+            _share(descriptor)
             with open(descriptor, "rb", closefd=False) as file:
                 return file.read(), private.fault(os.fstat(descriptor))
         finally:
             os.close(descriptor)
+
+
+def _share(descriptor: int) -> None:
+    # A writer is at work for a millisecond; its half-written line must not look torn.
+    until = time.monotonic() + private.LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError("another process has held its lock for too long") from None
+            time.sleep(0.001)
 
 
 def _make(tail: _Tail, op_id: UUID, phase: Phase, payload: str, circumstances: Mapping[str, Json]) -> Entry:

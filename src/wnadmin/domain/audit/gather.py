@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from wnadmin.domain.setup.names import LOGIN_ROLES
 from wnadmin.errors import ServerError
 from wnadmin.ledger import database, private
 from wnadmin.ledger.chain import Entry
@@ -17,67 +18,123 @@ from wnadmin.postgres.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Operations newest first, and what could not be seen, in words for the operator."""
+    """Operations newest first, and what could not be seen, in words for the operator.
+
+    ``looked`` is whether the database's ledger was read. ``elsewhere`` are the operations of the spool that are
+    about other databases than the connected one, newest first.
+    """
 
     operations: tuple[Operation, ...]
     notes: tuple[str, ...]
+    looked: bool
+    elsewhere: tuple[Operation, ...] = ()
 
 
-def readable(db: Database | None) -> tuple[database.Presence | None, str]:
-    """Look whether the ledger of ``db`` can be read; the text says why not, '' when it can."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How far one can see: ``blind`` says why the ledger of ``db`` cannot be read, '' when it can."""
+
+    db: Database | None
+    presence: database.Presence | None
+    blind: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what cannot be seen, if anything."""
+        return (self.blind,) if self.blind else ()
+
+    def concerns(self, one: Operation) -> bool:
+        """Whether an operation is about the connected database or this machine; without a database any is.
+
+        What was recorded without a connection has no more than the words it was called with.
+        """
+        if self.db is None or self.presence is None or any(entry.sink == "database" for entry in one.entries):
+            return True
+        known = [entry.circumstances() for entry in one.entries]
+        origins = {str(facts["origin"]) for facts in known if "origin" in facts}
+        if origins:
+            return self.presence.origin in origins
+        targets = {str(facts["target"]) for facts in known if "target" in facts}
+        return not targets or self.db.session.target.describe() in targets
+
+    def entries_of(self, op_ids: set[UUID]) -> list[Entry]:
+        """Give the ledger's entries of these operations, none where it cannot be read."""
+        return [] if self.db is None or self.blind else database.entries_of(self.db.session, op_ids)
+
+
+def look(db: Database | None) -> Sight:
+    """Look whether the ledger of ``db`` can be read."""
     if db is None:
-        return None, "No server is connected: only the spool is shown."
+        return Sight(None, None, "No server is connected: only the spool is shown.")
     presence = database.present(db.session)
+    blind = ""
     if not presence.installed:
-        return presence, f"The ledger is not installed in {presence.database_name}: only the spool is shown."
-    if not presence.may_read:
-        return presence, f"The ledger is hidden from {presence.login}: only the spool is shown. {grant(presence)}"
-    return presence, ""
+        blind = f"The ledger is not installed in {presence.database_name}: only the spool is shown."
+    elif not presence.may_read:
+        blind = f"The ledger is hidden from {presence.login}: only the spool is shown. {remedy(presence)}"
+    return Sight(db, presence, blind)
 
 
-def grant(presence: database.Presence) -> str:
-    """Give the statement that would let this login read the ledger."""
+def remedy(presence: database.Presence) -> str:
+    """Say how to come to see the ledger: a grant, but never one to a login of a program."""
+    if presence.login in LOGIN_ROLES:
+        return "Log in as a member of wondernest_operator."
     return f'GRANT wondernest_operator TO "{presence.login}";'
 
 
-def newest(db: Database | None, spool: Spool, *, since: datetime | None, limit: int) -> Gathered:
-    """Give the ``limit`` newest operations of both sinks."""
-    _, blind = readable(db)
-    spooled = spool.entries()
-    found: list[Entry] = list(spooled)
-    if db is not None and not blind:
-        found += database.newest_operations(db.session, since=since, limit=limit)
-        # A change may have begun in one sink and ended in the other.
-        recent = [one.op_id for one in operations(spooled)[:limit]]
-        found += database.entries_of(db.session, set(recent) - _ids(found[len(spooled) :]))
-    chosen = [one for one in operations(found) if since is None or one.started >= since]
-    return Gathered(tuple(chosen[:limit]), (blind,) if blind else ())
+def newest(
+    db: Database | None, spool: Spool, *, since: datetime | None, limit: int, everywhere: bool = False
+) -> Gathered:
+    """Give the ``limit`` newest operations of both sinks; with ``everywhere`` also those of other databases."""
+    sight = look(db)
+    spooled = operations(spool.entries())
+    rows: list[Entry] = []
+    if db is not None and not sight.blind:
+        rows = database.newest_operations(db.session, since=since, limit=limit)
+    stored = {entry.op_id for entry in rows}
+    mine = [each for each in spooled if everywhere or each.op_id in stored or sight.concerns(each)]
+    # A change may have begun in one sink and ended in the other.
+    rows += sight.entries_of({each.op_id for each in mine[:limit]} - stored)
+    chosen = operations([*rows, *(entry for each in mine for entry in each.entries)])
+    known = {each.op_id for each in mine}
+    others = [each for each in spooled if each.op_id not in known]
+    return Gathered(
+        tuple([each for each in chosen if since is None or each.started >= since][:limit]),
+        sight.notes,
+        not sight.blind,
+        tuple(each for each in others if since is None or each.started >= since),
+    )
 
 
 def one(db: Database | None, spool: Spool, op_id: UUID) -> Gathered:
-    """Give the operation ``op_id`` of both sinks, or none."""
-    _, blind = readable(db)
+    """Give the operation ``op_id`` of both sinks, whatever database it is about, or none."""
+    sight = look(db)
     found = [entry for entry in spool.entries() if entry.op_id == op_id]
-    if db is not None and not blind:
-        found += database.entries_of(db.session, [op_id])
-    return Gathered(tuple(operations(found)), (blind,) if blind else ())
+    found += sight.entries_of({op_id})
+    return Gathered(tuple(operations(found)), sight.notes, not sight.blind)
 
 
 def unended(db: Database | None, spool: Spool) -> Gathered:
     """Give the operations that neither sink has an end of."""
-    _, blind = readable(db)
-    spooled = spool.entries()
-    found: list[Entry] = list(spooled)
-    if db is not None and not blind:
-        begun = {entry.op_id for entry in spooled if entry.phase == "intent"}
-        open_there = {orphan.op_id for orphan in database.orphans(db.session)}
-        found += database.entries_of(db.session, begun | open_there)
-    chosen = tuple(each for each in operations(found) if each.unfinished)
-    return Gathered(chosen, (blind,) if blind else ())
+    sight = look(db)
+    spooled = operations(spool.entries())
+    begun = {each.op_id for each in spooled if each.unfinished}
+    if db is not None and not sight.blind:
+        begun |= {orphan.op_id for orphan in database.orphans(db.session)}
+    found = [entry for each in spooled if each.op_id in begun for entry in each.entries]
+    found += sight.entries_of(begun)
+    here: list[Operation] = []
+    elsewhere: list[Operation] = []
+    for each in operations(found):
+        mine = sight.concerns(each)
+        # A step alone tells that the rest is in a ledger; where that is not read, nothing can be said of it.
+        if each.unfinished and (each.phase == "intent" or (mine and not sight.blind)):
+            (here if mine else elsewhere).append(each)
+    return Gathered(tuple(here), sight.notes, not sight.blind, tuple(elsewhere))
 
 
 def states(db: Database | None, chosen: Iterable[Operation]) -> dict[UUID, str]:
-    """Say of unfinished operations whether they are ``running``, ``ended`` without an outcome, or ``unknown``."""
+    """Say of unfinished operations whether they are ``running``, ``cut short`` without an outcome, or ``unknown``."""
     chosen = tuple(chosen)
     sessions: list[database.Running] | None = None
     if db is not None and any(each.entries[-1].sink == "database" for each in chosen):
@@ -94,13 +151,9 @@ def _state(last: Entry, sessions: list[database.Running] | None) -> str:
         if sessions is None:
             return "unknown"
         alive = any(s.pid == facts.get("backend_pid") and (s.since is None or s.since <= last.ts) for s in sessions)
-        return "running" if alive else "ended"
+        return "running" if alive else "cut short"
     if facts.get("host") != private.host():
         return "unknown"
     pid, start = facts.get("pid"), facts.get("pid_start")
     alive = isinstance(pid, int) and bool(start) and private.process_start(pid) == start
-    return "running" if alive else "ended"
-
-
-def _ids(entries: Iterable[Entry]) -> set[UUID]:
-    return {entry.op_id for entry in entries}
+    return "running" if alive else "cut short"

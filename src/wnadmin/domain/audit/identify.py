@@ -24,14 +24,22 @@ def identify(db: Database | None, text: str, spool: Spool | None = None) -> UUID
         pass
     if len(text) < 4:
         raise UsageError(f"{text!r} is too short for an operation's id", next="Give at least four characters of it.")
-    newest = gather.newest(db, spool or Spool(), since=None, limit=SEARCHED).operations
-    hits = {one.op_id for one in newest if str(one.op_id).startswith(text.lower())}
+    newest = gather.newest(db, spool or Spool(), since=None, limit=SEARCHED, everywhere=True)
+    hits = {one.op_id for one in newest.operations if str(one.op_id).startswith(text.lower())}
     if not hits:
         raise UsageError(
             f"no operation begins with {text!r}",
-            why=f"The newest {SEARCHED} operations of ledger and spool were compared.",
+            why=_compared(newest),
             next="See `wnadmin audit log`, or give the whole id.",
         )
     if len(hits) > 1:
         raise UsageError(f"{text!r} is the beginning of {len(hits)} operations", next="Give more of the id.")
     return hits.pop()
+
+
+def _compared(newest: gather.Gathered) -> str:
+    count = len(newest.operations)
+    number = f"the newest {SEARCHED}" if count >= SEARCHED else f"all {count}"
+    if newest.looked:
+        return f"It was compared with {number} operations of ledger and spool."
+    return " ".join((f"It was compared with {number} operations of the spool; the ledger was not read.", *newest.notes))

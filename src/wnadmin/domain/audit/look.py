@@ -55,40 +55,59 @@ def log(
 ) -> Report:
     """List what was done, newest first: at most ``limit`` operations, begun at ``since`` (UTC) or later.
 
-    With ``op_id`` that operation alone, and each of its entries. Reads this user's spool too; what this login
-    cannot read is said in the notes.
+    With ``op_id`` that operation alone, and each of its entries. Reads this user's spool too; operations there that
+    are about other databases than the connected one are counted in the notes, and so is what this login cannot read.
     """
     spool = spool or Spool()
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
     found = gather.newest(db, spool, since=since, limit=limit) if op_id is None else gather.one(db, spool, op_id)
     nothing = "nothing is recorded" if op_id is None else f"nothing is recorded of {op_id}"
+    if not found.looked:
+        nothing += " in the spool; the ledger was not read"
     tables = [Table("operations", _LOG, tuple(_log_row(one) for one in found.operations), empty=nothing)]
     if op_id is not None:
         rows = tuple(_entry_row(entry) for one in found.operations for entry in one.entries)
         tables.append(Table("entries", _ENTRIES, rows, "Entries", "none"))
     follow = "wnadmin audit unfinished" if any(one.unfinished for one in found.operations) else ""
-    return Report("audit-log", tuple(tables), notes=found.notes, next=follow)
+    return Report("audit-log", tuple(tables), notes=(*found.notes, *_left_out(found)), next=follow)
+
+
+def _left_out(found: gather.Gathered) -> tuple[str, ...]:
+    if not found.elsewhere:
+        return ()
+    count = len(found.elsewhere)
+    what = "1 operation of another database is" if count == 1 else f"{count} operations of other databases are"
+    return (f"{what} in the spool and not shown; --operation shows one, wherever it was.",)
 
 
 def unfinished(db: Database | None, spool: Spool | None = None) -> Report:
     """List the operations that were begun and have no outcome in the database or this user's spool.
 
-    ``state`` is ``running`` while the session or process that began it is there, ``ended`` when it is gone,
-    ``unknown`` when that cannot be seen from here.
+    ``state`` is ``running`` while the session or process that began it is there, ``cut short`` when it is gone,
+    ``unknown`` when that cannot be seen from here. What the spool has of other databases than the connected one
+    comes last, with the state ``elsewhere``: its end may be in their ledgers.
     """
     found = gather.unended(db, spool or Spool())
     states = gather.states(db, found.operations)
+    states.update({one.op_id: "elsewhere" for one in found.elsewhere})
     rows = tuple(
-        (one.op_id, one.started, _line(one), one.who, one.target, states[one.op_id], list(one.receipts), _where(one))
-        for one in found.operations
+        (one.op_id, one.started, _line(one), one.who, one.target, states[one.op_id], _done(one), _where(one))
+        for one in (*found.operations, *found.elsewhere)
     )
-    ended = [one for one in found.operations if states[one.op_id] != "running"]
+    notes = list(found.notes)
+    if found.elsewhere:
+        here = "" if found.operations or not found.looked else "Every operation of this database has an outcome. "
+        notes.append(f"{here}Whether one of elsewhere has ended, its own ledger knows: connect there.")
+    left = [one for one in found.operations if states[one.op_id] != "running"]
+    nothing = "every operation has an outcome"
+    if not found.looked:
+        nothing = "nothing unfinished is in the spool; the ledger was not looked at"
     return Report(
         "audit-unfinished",
-        (Table("unfinished", _UNFINISHED, rows, empty="every operation has an outcome"),),
-        notes=found.notes,
-        next=f"wnadmin audit resume {ended[0].op_id}" if ended else "",
+        (Table("unfinished", _UNFINISHED, rows, empty=nothing),),
+        notes=tuple(notes),
+        next=f"wnadmin audit resume {left[0].op_id}" if left else "",
     )
 
 
@@ -136,6 +155,10 @@ def _entry_row(entry: Entry) -> tuple[Cell, ...]:
 
 def _line(one: Operation) -> str:
     return shlex.join(one.argv) if one.argv else one.command
+
+
+def _done(one: Operation) -> str:
+    return ", ".join(one.receipts)
 
 
 def _where(one: Operation) -> str:

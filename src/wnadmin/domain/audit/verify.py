@@ -7,16 +7,17 @@ taken-away protection by the catalog, and operations without an end. What it can
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
-from wnadmin.domain.audit import gather
+from wnadmin.domain.audit import gather, spooled
+from wnadmin.domain.audit.spooled import LIMIT, finding
 from wnadmin.errors import Blind, CutOff, Failed, Vanished, WnError
 from wnadmin.ledger import checkpoint, database
 from wnadmin.ledger.chain import Links
 from wnadmin.ledger.spool import Spool
 from wnadmin.postgres.database import Database
-from wnadmin.results import Evidence, Finding, Findings, Severity
+from wnadmin.results import Finding, Findings
 
-_LIMIT = 20
 _HONEST = "A superuser can rewrite the ledger in the database; only a checkpoint kept outside it shows that."
 
 
@@ -31,47 +32,48 @@ def verify(
     spool = spool or Spool(state)
     found: list[Finding] = []
     notes: list[str] = []
+    heads: list[database.SpoolHead] | None = None
     if db is None:
         nobody = "no server is connected: the ledger in the database was not looked at"
-        found.append(_finding("ledger.link", "unknown", nobody, evidence="none"))
+        found.append(_unknown("ledger.link", nobody))
     else:
-        found += _ledger(db, state, anchor)
+        ledger, heads = _ledger(db, spool, state, anchor)
+        found += ledger
         notes.append(_HONEST)
-    found += _spool(spool)
+    # After the ledger: what its rows remember of the spool must stand there by now.
+    found += spooled.verify(spool, heads)
     found += _unfinished(db, spool)
     return Findings("audit-verify", tuple(found), tuple(notes))
 
 
-def _ledger(db: Database, state: Path | None, anchor: Path | None) -> list[Finding]:
-    presence, blind = gather.readable(db)
+_Ledger: TypeAlias = "tuple[list[Finding], list[database.SpoolHead] | None]"
+
+
+def _ledger(db: Database, spool: Spool, state: Path | None, anchor: Path | None) -> _Ledger:
+    """Judge the ledger, and give the heads of ``spool`` that it remembers; None when it could not be read."""
+    sight = gather.look(db)
+    presence = sight.presence
     if presence is None:
-        return []
+        return [], None
     path = anchor or checkpoint.file_of(presence.origin, state)
     # Before the rows: a checkpoint that is written meanwhile would seem to speak of a row that is not there.
     kept, trouble = _kept(presence.origin, path)
     if not presence.installed:
-        return [_gone(presence, kept)]
-    if blind:
-        return [
-            _finding(
-                "ledger.link",
-                "unknown",
-                f"the rows of audit.operator_ledger are hidden from {presence.login}",
-                evidence="none",
-                remediation=gather.grant(presence),
-            ),
-            *_guards(db),
-        ]
+        return [_gone(presence, kept)], None
+    if sight.blind:
+        hidden = f"the rows of audit.operator_ledger are hidden from {presence.login}"
+        return [_unknown("ledger.link", hidden, gather.remedy(presence)), *_guards(db)], None
+    walk = database.Walk([one.seq for one in kept.checkpoints] if kept else (), spool.place)
     try:
-        walk = database.Walk([one.seq for one in kept.checkpoints]) if kept else database.Walk()
         walk.run(db.session)
     except (Blind, CutOff, Vanished) as error:
-        return [_finding("ledger.link", "unknown", error.what, evidence="none", remediation=error.next), *_guards(db)]
+        return [_unknown("ledger.link", error.what, error.next), *_guards(db)], None
     except Failed as error:
         if not db.session.alive:
             raise
-        return [_finding("ledger.link", "critical", error.what, remediation=error.next), *_guards(db)]
-    return [*_chain(walk.links), *_tail(walk, kept, trouble, path, presence), *_mirror(db), *_guards(db)]
+        return [finding("ledger.link", "critical", error.what, remediation=error.next), *_guards(db)], None
+    found = [*_chain(walk.links), *_tail(walk, kept, trouble, path, presence), *_mirror(db), *_guards(db)]
+    return found, walk.heads
 
 
 def _kept(origin: str, path: Path) -> tuple[checkpoint.Anchor | None, str]:
@@ -84,13 +86,13 @@ def _kept(origin: str, path: Path) -> tuple[checkpoint.Anchor | None, str]:
 def _gone(presence: database.Presence, kept: checkpoint.Anchor | None) -> Finding:
     if kept and kept.checkpoints:
         last = max(one.seq for one in kept.checkpoints)
-        return _finding(
+        return finding(
             "ledger.tail",
             "critical",
             f"audit.operator_ledger is gone from {presence.database_name}: {kept.path} proves that it had {last} rows",
             thing="audit.operator_ledger",
         )
-    return _finding(
+    return finding(
         "ledger.link",
         "skipped",
         f"the ledger is not installed in {presence.database_name}",
@@ -100,7 +102,7 @@ def _gone(presence: database.Presence, kept: checkpoint.Anchor | None) -> Findin
 
 def _chain(links: Links) -> list[Finding]:
     found = [
-        _finding(
+        finding(
             "ledger.gap" if one.fault == "gap" else "ledger.link",
             "critical",
             one.detail,
@@ -110,12 +112,12 @@ def _chain(links: Links) -> list[Finding]:
         for one in links.breaks
     ]
     if links.more:
-        found.append(_finding("ledger.link", "critical", f"{links.more} more rows do not hold"))
+        found.append(finding("ledger.link", "critical", f"{links.more} more rows do not hold"))
     if all(one.id != "ledger.link" for one in found):
-        found.append(_finding("ledger.link", "ok", f"{links.count} rows, each gives its hash and follows the last"))
+        found.append(finding("ledger.link", "ok", f"{links.count} rows, each gives its hash and follows the last"))
     if all(one.id != "ledger.gap" for one in found):
         found.append(
-            _finding(
+            finding(
                 "ledger.gap",
                 "ok",
                 f"the numbers run from 1 to {links.seq} without a gap" if links.seq else "there are no rows",
@@ -130,7 +132,7 @@ def _tail(
     if kept is None or not kept.checkpoints:
         why = trouble or (f"{path} holds no checkpoint of this ledger" if kept else f"there is no file {path}")
         return [
-            _finding(
+            finding(
                 "ledger.unproven",
                 "unknown",
                 f"nothing outside the database proves the end of the ledger: {why}",
@@ -141,7 +143,7 @@ def _tail(
     found = _compared(walk, kept, presence)
     if kept.damaged:
         found.append(
-            _finding(
+            finding(
                 "ledger.checkpoint",
                 "warn",
                 f"{kept.damaged} pieces of {path} are no checkpoint of "
@@ -151,7 +153,7 @@ def _tail(
         )
     if kept.guard:
         found.append(
-            _finding(
+            finding(
                 "ledger.checkpoint",
                 "warn",
                 f"{path} may have been changed by others: {kept.guard}",
@@ -171,7 +173,7 @@ def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.P
         missing = f"rows {last + 1} to {furthest} are" if furthest > last + 1 else f"row {furthest} is"
         lag = " (or this standby has not replayed them yet)" if presence.standby else ""
         found.append(
-            _finding(
+            finding(
                 "ledger.tail",
                 "unknown" if presence.standby else "critical",
                 f"{missing} missing: the ledger ends at row {last}, and {kept.path} proves row {furthest}{lag}",
@@ -187,7 +189,7 @@ def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.P
         elif stands is not None:
             span = f"rows {agreed + 1} to {one.seq} were" if one.seq > agreed + 1 else f"row {one.seq} was"
             found.append(
-                _finding(
+                finding(
                     "ledger.tail",
                     "critical",
                     f"{span} written anew: the hash of row {one.seq} is not the one in {kept.path}",
@@ -198,7 +200,7 @@ def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.P
             break
     if not found:
         after = f"; rows {agreed + 1} to {last} came later and are not proven yet" if last > agreed else ""
-        found.append(_finding("ledger.tail", "ok", f"row {agreed} is the one whose hash is in {kept.path}{after}"))
+        found.append(finding("ledger.tail", "ok", f"row {agreed} is the one whose hash is in {kept.path}{after}"))
     return found
 
 
@@ -206,10 +208,10 @@ def _mirror(db: Database) -> list[Finding]:
     try:
         rows = database.mirrored(db.session)
     except (Blind, CutOff, Vanished) as error:
-        return [_finding("ledger.mirror", "unknown", error.what, evidence="none", remediation=error.next)]
+        return [_unknown("ledger.mirror", error.what, error.next)]
     wrong = [one for one in rows if not one.row_agrees]
     return [
-        _finding(
+        finding(
             "ledger.mirror",
             "critical",
             f"row {one.seq} "
@@ -220,14 +222,14 @@ def _mirror(db: Database) -> list[Finding]:
             ),
             thing=f"row {one.seq}",
         )
-        for one in wrong[:_LIMIT]
-    ] or [_finding("ledger.mirror", "ok", f"{len(rows)} checkpoints in the database agree with their rows")]
+        for one in wrong[:LIMIT]
+    ] or [finding("ledger.mirror", "ok", f"{len(rows)} checkpoints in the database agree with their rows")]
 
 
 def _guards(db: Database) -> list[Finding]:
     rules = database.guards(db.session)
     return [
-        _finding(
+        finding(
             "ledger.guard",
             "critical",
             f"{one.object}: this no longer holds: {one.rule}",
@@ -237,57 +239,7 @@ def _guards(db: Database) -> list[Finding]:
         )
         for one in rules
         if not one.holds
-    ] or [_finding("ledger.guard", "ok", f"all {len(rules)} protections of the ledger stand")]
-
-
-def _spool(spool: Spool) -> list[Finding]:
-    try:
-        seen = spool.inspect()
-    except Failed as error:
-        return [
-            _finding("spool.link", "unknown", f"{error.what}: {error.why}", evidence="none", remediation=error.next)
-        ]
-    found = [
-        _finding(
-            "spool.gap" if one.fault == "gap" else "spool.link",
-            "critical",
-            f"spool: {one.detail}",
-            thing=f"row {one.seq}",
-        )
-        for one in seen.links.breaks
-    ]
-    if seen.links.more:
-        found.append(_finding("spool.link", "critical", f"spool: {seen.links.more} more rows do not hold"))
-    for one in seen.damage[:_LIMIT]:
-        found.append(
-            _finding(
-                "spool.torn" if one.torn else "spool.link",
-                "warn" if one.torn else "critical",
-                f"spool: {one.detail}",
-                thing=f"offset {one.offset}",
-            )
-        )
-    if seen.guard:
-        found.append(
-            _finding(
-                "spool.guard",
-                "warn",
-                f"the spool may have been changed by others: {seen.guard}",
-                thing=str(spool.path),
-                remediation=f"chmod 600 {spool.path}",
-            )
-        )
-    if any(one.severity == "critical" for one in found):
-        return found
-    count = len(seen.entries)
-    return [
-        *found,
-        _finding(
-            "spool.link",
-            "ok",
-            f"{count} entries in {spool.path}, each gives its hash" if count else "the spool is empty",
-        ),
-    ]
+    ] or [finding("ledger.guard", "ok", f"all {len(rules)} protections of the ledger stand")]
 
 
 def _unfinished(db: Database | None, spool: Spool) -> list[Finding]:
@@ -295,37 +247,62 @@ def _unfinished(db: Database | None, spool: Spool) -> list[Finding]:
         found = gather.unended(db, spool)
         states = gather.states(db, found.operations)
     except (Blind, CutOff, Vanished) as error:
-        return [_finding("ledger.unfinished", "unknown", error.what, evidence="none", remediation=error.next)]
+        return [_unknown("ledger.unfinished", error.what, error.next)]
     except WnError as error:
         if db is not None and not db.session.alive:
             raise
-        return [_finding("ledger.unfinished", "unknown", f"{error.what}: {error.why}", evidence="none")]
-    evidence: Evidence = "partial" if found.notes else "complete"
+        return [_unknown("ledger.unfinished", f"{error.what}: {error.why}")]
     open_ones = [one for one in found.operations if states[one.op_id] != "running"]
     return [
-        _finding(
-            "ledger.unfinished",
-            "warn",
-            f"{one.command or 'an operation'} of {one.started:%Y-%m-%d %H:%M:%S} UTC "
-            f"by {one.who or 'somebody'} has an intent and no outcome",
-            thing=str(one.op_id),
-            evidence=evidence,
-            remediation=f"wnadmin audit resume {one.op_id}",
-        )
-        for one in open_ones[:_LIMIT]
-    ] or [
-        _finding("ledger.unfinished", "ok", "every operation that was begun has ended or is running", evidence=evidence)
+        *(
+            finding(
+                "ledger.unfinished",
+                "warn",
+                f"{one.command or 'an operation'} of {one.started:%Y-%m-%d %H:%M:%S} UTC "
+                f"by {one.who or 'somebody'} has an intent and no outcome",
+                thing=str(one.op_id),
+                evidence="complete" if found.looked else "partial",
+                remediation=f"wnadmin audit resume {one.op_id}",
+            )
+            for one in open_ones[:LIMIT]
+        ),
+        *([] if open_ones else [_all_ended(db, found)]),
+        *_elsewhere(len(found.elsewhere)),
     ]
 
 
-def _finding(
-    name: str,
-    severity: Severity,
-    detail: str,
-    *,
-    thing: str = "",
-    measured: str = "",
-    evidence: Evidence = "complete",
-    remediation: str = "",
-) -> Finding:
-    return Finding(name, name, severity, detail, evidence, object=thing, measured=measured, remediation=remediation)
+def _all_ended(db: Database | None, found: gather.Gathered) -> Finding:
+    if found.looked:
+        return finding("ledger.unfinished", "ok", "every operation that was begun has ended or is running")
+    if db is not None and not database.present(db.session).installed:
+        return finding(
+            "ledger.unfinished",
+            "skipped",
+            "nothing unfinished is in the spool, and there is no ledger",
+            evidence="partial",
+        )
+    return finding(
+        "ledger.unfinished",
+        "unknown",
+        "nothing unfinished is in the spool; the ledger was not looked at",
+        evidence="partial",
+    )
+
+
+def _elsewhere(count: int) -> list[Finding]:
+    if not count:
+        return []
+    what = (
+        "1 unfinished operation of another database is"
+        if count == 1
+        else f"{count} unfinished operations of other databases are"
+    )
+    return [
+        finding(
+            "spool.elsewhere", "skipped", f"{what} in the spool", remediation="Connect there: wnadmin audit unfinished"
+        )
+    ]
+
+
+def _unknown(name: str, detail: str, remediation: str = "") -> Finding:
+    return finding(name, "unknown", detail, evidence="none", remediation=remediation)

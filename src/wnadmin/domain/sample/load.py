@@ -22,6 +22,7 @@ TRIES = 20
 class Ready:
     """What a look at the catalog says: ``missing`` names what is not there, '' when the database is set up."""
 
+    read_only: bool
     missing: str
     no_partitions: bool
     sees_all_rows: bool
@@ -124,6 +125,12 @@ def _require(db: Database, profile: Profile) -> None:
             "this server is a standby", why="A standby takes no changes.", next="Name the primary with --dsn."
         )
     ready = db.rows("queries/sample/ready", Ready)[0]
+    if ready.read_only:
+        raise Refused(
+            f"transactions are read-only in {db.name}",
+            why="default_transaction_read_only is on for this server, database or login.",
+            next="End read-only mode, then run it again; nothing was changed.",
+        )
     if ready.missing or ready.no_partitions:
         raise Refused(
             f"{db.name} is not a complete WonderNest database",

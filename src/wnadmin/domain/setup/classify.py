@@ -66,11 +66,6 @@ class _Stranger:
 
 def classify(db: Database, expected: Catalog) -> Classification:
     """Look at the database and judge it against ``expected``; changes nothing."""
-    return classified(db, expected)[0]
-
-
-def classified(db: Database, expected: Catalog) -> tuple[Classification, Catalog | None]:
-    """As :func:`classify`, and the captured catalog where one was needed for it."""
     answer = db.session.run("SELECT n.nspname::text FROM pg_catalog.pg_namespace AS n")
     there = {str(row[0]) for row in answer.rows}
     present = tuple(name for name in SCHEMAS if name in there)
@@ -80,11 +75,11 @@ def classified(db: Database, expected: Catalog) -> tuple[Classification, Catalog
     history = flyway.read_history(db.session)
     if not present:
         kind, found = _without_schemas(strangers, history or ())
-        return Classification(kind, found, present, absent, strangers, history), None
+        return Classification(kind, found, present, absent, strangers, history)
     actual = capture(db)
     differences = tuple(compare(expected, actual))
     kind, found = _with_schemas(expected, actual, differences, present, absent, history)
-    return Classification(kind, found, present, absent, strangers, history, differences), actual
+    return Classification(kind, found, present, absent, strangers, history, differences)
 
 
 def _without_schemas(strangers: Sequence[str], history: Sequence[HistoryRow]) -> tuple[Kind, tuple[str, ...]]:

@@ -14,12 +14,15 @@ from datetime import datetime
 from functools import total_ordering
 from typing import Final
 
-from wnadmin.errors import UsageError
+from wnadmin.errors import Blind, UsageError
 from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL, Composed, Identifier, Literal
 
 TABLE: Final = "flyway_schema_history"
 SCHEMA: Final = "public"
+
+LOG_IN: Final = "Log in as a superuser or as a member of wondernest_owner."
+"""What to do about a history that a login cannot read."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"(?:V(?P<version>[0-9][0-9A-Za-z_.]*?)|(?P<repeatable>R))__(?P<description>.*)\.sql", re.DOTALL)
@@ -163,16 +166,22 @@ class HistoryRow:
 
 
 def read_history(session: Session) -> tuple[HistoryRow, ...] | None:
-    """Read the history in the order of its ranks; None when there is no such table."""
+    """Read the history in the order of its ranks; None when there is no such table, Blind when it is hidden."""
     if session.scalar(f"SELECT pg_catalog.to_regclass('{SCHEMA}.{TABLE}') IS NULL"):
         return None
-    answer = session.run(
-        SQL(
-            "SELECT installed_rank, version, description, type, script, checksum, installed_by, installed_on,"
-            " execution_time, success FROM {} ORDER BY installed_rank"
-        ).format(Identifier(SCHEMA, TABLE)),
-        doing="read the migration history",
-    )
+    query = SQL(
+        "SELECT installed_rank, version, description, type, script, checksum, installed_by, installed_on,"
+        " execution_time, success FROM {} ORDER BY installed_rank"
+    ).format(Identifier(SCHEMA, TABLE))
+    try:
+        answer = session.run(query, doing="read the migration history")
+    except Blind as error:
+        raise Blind(
+            "this login cannot read the migration history",
+            why=f"{session.user} may not read {SCHEMA}.{TABLE}, which says what was done to this database.",
+            next=LOG_IN,
+            sqlstate=error.sqlstate,
+        ) from None
     return tuple(HistoryRow(*row) for row in answer.rows)
 
 

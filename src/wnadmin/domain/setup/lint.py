@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wnadmin.domain.setup.scan import Lines, tokens
-from wnadmin.domain.setup.split import Statement, split
+from wnadmin.domain.setup.scan import Lines, Token, tokens
+from wnadmin.domain.setup.split import split
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,16 @@ def lint(file: str, text: str) -> list[Problem]:
     """List what is wrong in ``text``, in the order of its lines; ``file`` is only repeated in the problems."""
     lines = Lines(text)
     visible = _without_copy_data(text)
+    pieces = list(tokens(visible))
     found = [
         Problem(file, line, rule, message)
-        for line, rule, message in (*_lexical(text, visible, lines), *_statements(visible))
+        for line, rule, message in (*_lexical(text, pieces, lines), *_statements(visible, pieces))
     ]
     # One line may hold the same trap several times; once is enough to find it.
     return sorted(dict.fromkeys(found), key=lambda one: (one.line, one.rule))
 
 
-def _lexical(text: str, visible: str, lines: Lines) -> Iterator[tuple[int, str, str]]:
+def _lexical(text: str, pieces: Sequence[Token], lines: Lines) -> Iterator[tuple[int, str, str]]:
     if text.startswith("\ufeff"):
         yield 1, "byte-order-mark", "the file begins with a byte order mark, which the server does not accept"
     if (at := text.find("\0")) >= 0:
@@ -76,11 +77,11 @@ def _lexical(text: str, visible: str, lines: Lines) -> Iterator[tuple[int, str, 
             "'${' is a placeholder to Flyway, also in comments and strings; write it otherwise",
         )
     previous = ""
-    for token in tokens(visible):
+    for at, token in enumerate(pieces):
         if token.open:
             yield lines.at(token.start), "unterminated", f"this {_WHAT[token.kind]} is never closed"
         elif token.kind == "other" and token.text == "\\":
-            word = visible[token.start :].split(None, 1)[0]
+            word = "".join(one.text for one in pieces[at : at + 2]).rstrip()
             yield lines.at(token.start), "psql", f"psql meta-command {word}: only psql understands it"
         elif token.kind in ("string", "quoted") and previous == ":" and _VARIABLE.fullmatch(f":{token.text}"):
             yield lines.at(token.start), "psql", f"psql variable :{token.text}: only psql fills it in"
@@ -90,10 +91,10 @@ def _lexical(text: str, visible: str, lines: Lines) -> Iterator[tuple[int, str, 
 _WHAT: Final = {"comment": "comment", "dollar": "dollar quote", "string": "string", "quoted": "quoted name"}
 
 
-def _statements(text: str) -> Iterator[tuple[int, str, str]]:
-    for one in split(text):
+def _statements(text: str, pieces: Sequence[Token]) -> Iterator[tuple[int, str, str]]:
+    for one in split(text, pieces):
         first = one.words[0] if one.words else ""
-        line = " ".join(_all_words(one))
+        line = " ".join(one.words)
         if first in _TRANSACTION or line.startswith(("START TRANSACTION", "PREPARE TRANSACTION")):
             name = _TRANSACTION.get(first) or " ".join(line.split()[:2])
             yield one.line, "transaction", f"{name} ends or begins a transaction; setup runs all files in one"
@@ -103,10 +104,6 @@ def _statements(text: str) -> Iterator[tuple[int, str, str]]:
                 break
         if first == "COPY" and re.search(r"\b(FROM STDIN|TO STDOUT)\b", line):
             yield one.line, "copy", "COPY with the client needs psql; write INSERT instead"
-
-
-def _all_words(statement: Statement) -> list[str]:
-    return [token.text.upper() for token in tokens(statement.text) if token.kind == "word"]
 
 
 def _without_copy_data(text: str) -> str:
@@ -128,6 +125,6 @@ def _copy_end(text: str, at: int) -> int | None:
     if not re.search(r"\bstdin\b", text[at:], re.IGNORECASE):
         return None
     for one in split(text[at:]):
-        if one.words[:1] == ("COPY",) and re.search(r"\bFROM STDIN\b", " ".join(_all_words(one))):
+        if one.words[:1] == ("COPY",) and re.search(r"\bFROM STDIN\b", " ".join(one.words)):
             return at + one.end
     return None

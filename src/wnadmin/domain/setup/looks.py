@@ -194,7 +194,7 @@ _VERIFIERS: Final = (
 
 
 def prove_passwords(db: Database) -> list[Finding]:
-    """Check that no role has a password that is its name or stands in a document."""
+    """Check that no role of WonderNest has a password that is its name or that everybody would try first."""
     if not db.session.scalar("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')"):
         return [finding(PASSWORDS, "unknown", "only a superuser may look at stored passwords")]
     rows = db.session.run(_VERIFIERS, [list(ROLES)]).rows
@@ -211,8 +211,16 @@ def prove_passwords(db: Database) -> list[Finding]:
     ]
     if found:
         return found
-    detail = "no role has a password" if not rows else f"{len(rows)} roles have a password, none a default one"
-    return [finding(PASSWORDS, "ok", detail)]
+    return [finding(PASSWORDS, "ok", _with_passwords(len(rows)))]
+
+
+def _with_passwords(number: int) -> str:
+    # Others' roles, postgres among them, are not looked at.
+    if number == 0:
+        return "no WonderNest role has a password"
+    if number == 1:
+        return "1 WonderNest role has a password, not a default one"
+    return f"{number} WonderNest roles have a password, none is a default one"
 
 
 @dataclass(frozen=True, slots=True)

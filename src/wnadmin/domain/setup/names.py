@@ -57,6 +57,3 @@ BUILTIN_ROLES: Final = (
     "pg_signal_autovacuum_worker",
 )
 """PostgreSQL's own roles that 07 grants to a role when it makes it, as far as the server has them."""
-
-HISTORY: Final = "public.flyway_schema_history"
-"""The migration history; the one table of WonderNest outside its schemas."""

@@ -8,6 +8,7 @@ from wnadmin.domain.setup import run
 from wnadmin.domain.setup import status as statuses
 from wnadmin.domain.setup import verify as proofs
 from wnadmin.domain.setup.wishes import Connect, Wishes
+from wnadmin.errors import Refused
 from wnadmin.postgres.connections import Connections
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
@@ -56,9 +57,15 @@ def apply(connections: Connections, wanted: Wishes) -> Plan:
     return run.plan_apply(wanted, connector(connections))
 
 
-def verify(connections: Connections) -> Findings:
-    """Carry out `setup verify` in a session of its own."""
+def verify(connections: Connections, profile: Profile) -> Findings:
+    """Carry out `setup verify` in a session of its own; Refused on a server older than the profile accepts."""
     with connections.open() as session:
+        if session.version < profile.minimum_server * 10000:
+            raise Refused(
+                f"the server is PostgreSQL {session.version // 10000}, older than the minimum {profile.minimum_server}",
+                why="The minimum is `minimum_server` of the profile; WonderNest itself needs 15.",
+                next="Upgrade the server, or name another with --dsn.",
+            )
         return proofs.verify(Database(session))
 
 

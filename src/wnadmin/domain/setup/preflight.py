@@ -20,6 +20,7 @@ class Readiness:
 
     in_recovery: bool
     read_only: bool
+    is_template: bool
     encoding: str
     login: str
     is_superuser: bool
@@ -114,11 +115,22 @@ def broken(bundle: Bundle) -> list[str]:
     return [*bundle.edited(), *map(str, bundle.problems())]
 
 
+def refuse_template(database: str) -> Refused:
+    """The error for a database that others are copied from."""
+    return Refused(
+        f"{database} is a template database",
+        why="Every database made from it afterwards would be a copy of WonderNest.",
+        next="Name a database of its own, or let setup make one: --dsn 'dbname=NAME' --create",
+    )
+
+
 def require(db: Database, bundle: Bundle, *, minimum: int, creating: bool) -> None:
     """Refuse with the whole list when anything stands in the way."""
     seen = look(db)
     if seen.in_recovery:
         raise refuse_standby("`wnadmin setup apply`", "")
+    if seen.is_template and not creating:
+        raise refuse_template(db.name)
     faults = broken(bundle)
     found = [*missing(db, seen, minimum=minimum, creating=creating), *faults]
     if not found:

@@ -21,12 +21,15 @@ from wnadmin.domain.setup.classify import classify, require_empty, told
 from wnadmin.domain.setup.verify import proof_of_setup
 from wnadmin.domain.setup.wishes import Connect, Wishes
 from wnadmin.domain.setup.work import Collision, apply, shows, since
-from wnadmin.errors import Failed, UsageError, WnError
+from wnadmin.errors import Blind, Failed, Refused, UsageError, WnError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.sql import SQL, Composable, Composed, Identifier, Literal
 from wnadmin.results import Finding, Json, Plan, Receipt, Step, World
 
 ATTEMPTS: Final = 5
+_CREATE: Final = "create-database"
+_CREATED: Final = "created"
+_TEMPLATES: Final = ("template0", "template1")
 _CREATED_MEANWHILE: Final = ("42P04", "23505")
 
 
@@ -49,13 +52,16 @@ def plan_apply(
 
     if wishes.create and not wishes.database:
         raise UsageError("which database is to be created?", next="Name it: --dsn 'dbname=NAME' --create")
+    if wishes.database in _TEMPLATES:
+        # Nobody can connect to template0, to be told there.
+        raise preflight.refuse_template(wishes.database)
     if wishes.create and not _exists(wishes, connect):
         with connect(wishes.admin_database) as session:
             db = Database(session)
             preflight.require(db, files, minimum=wishes.minimum_server, creating=True)
             statement = session.quote(_create_database(db, wishes.database))
         steps = (_create_step(wishes, connect, statement), _apply_step(wishes, connect, files))
-        made = _plan(wishes, files, steps, verify, effects=(f"the database {wishes.database} is created",))
+        made = _plan(wishes, files, steps, verify, effects=(_created(wishes.database),))
         # The lock cannot live in a database that is not there yet.
         return replace(made, cluster_wide=True)
     with connect(wishes.database) as session:
@@ -63,7 +69,10 @@ def plan_apply(
         if db.version // 10000 < wishes.minimum_server:
             # Nothing else is asked of a server that may not know the answer.
             preflight.require(db, files, minimum=wishes.minimum_server, creating=False)
-        found = classify(db, files.expected.catalog)
+        try:
+            found = classify(db, files.expected.catalog)
+        except Blind as error:
+            raise Refused(error.what, why=error.why, next=error.next, sqlstate=error.sqlstate) from None
         if found.kind == "complete":
             return Plan(_title(db.name), (), nothing=told(db.name, found), verify=verify)
         require_empty(db.name, found)
@@ -140,17 +149,18 @@ def _create_database(db: Database, name: str) -> Composed:
 
 def _create_step(wishes: Wishes, connect: Connect, statement: str) -> Step:
     def run(world: World) -> Receipt:
-        began = time.monotonic()
+        began, values = time.monotonic(), {_CREATED: wishes.database}
         with connect(wishes.admin_database) as session:
             try:
                 session.run(statement, doing="create the database")
             except WnError as error:
                 if error.sqlstate not in _CREATED_MEANWHILE or not _exists(wishes, connect):
                     raise
-        return Receipt("create-database", milliseconds=since(began), text=statement)
+                values = {}
+        return Receipt(_CREATE, milliseconds=since(began), values=values, text=statement)
 
     return Step(
-        "create-database",
+        _CREATE,
         f"Create the database {wishes.database}",
         (f"{statement};",),
         run,
@@ -158,8 +168,28 @@ def _create_step(wishes: Wishes, connect: Connect, statement: str) -> Step:
     )
 
 
+def _created(name: str) -> str:
+    return (
+        f"the database {name} is created; should the files then fail, it stays, empty: "
+        "run `wnadmin setup apply` again or drop it"
+    )
+
+
 def _apply_step(wishes: Wishes, connect: Connect, files: Bundle) -> Step:
     def run(world: World) -> Receipt:
+        try:
+            return carry_out(world)
+        except Refused:
+            # Someone else is at work in it, or was; what stands there is theirs to say.
+            raise
+        except WnError as error:
+            before = world.receipts.get(_CREATE)
+            if before is not None and _CREATED in before.values:
+                left = f"{wishes.database} was created and is empty; run `wnadmin setup apply` again or drop it."
+                error.why = f"{error.why}\n{left}".lstrip()
+            raise
+
+    def carry_out(world: World) -> Receipt:
         for attempt in range(1, ATTEMPTS + 1):
             with connect(wishes.database) as session:
                 try:

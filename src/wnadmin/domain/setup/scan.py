@@ -9,22 +9,37 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, NamedTuple
 
 Kind = Literal["space", "comment", "dollar", "string", "quoted", "word", "number", "other"]
 
+_KINDS: Final[Mapping[str, Kind]] = {
+    "space": "space",
+    "word": "word",
+    "comment": "comment",
+    "string": "string",
+    "quoted": "quoted",
+    "dollar": "dollar",
+    "number": "number",
+    "other": "other",
+    "open_string": "string",
+    "open_quoted": "quoted",
+    "open_dollar": "dollar",
+}
+
 _TOKEN: Final = re.compile(
     r"""(?P<space>[ \t\r\n\f\v]+)
+      | (?P<word>(?![eEbBxXnN]'|[uU]&['"])[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
       | (?P<comment>--[^\r\n]*)
-      | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?)\$)
-      | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
-      | (?P<estring>[eE]'(?:[^'\\]|\\.|'')*')
+      | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*' | [eE]'(?:[^'\\]|\\.|'')*')
       | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
-      | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
+      | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$)
       | (?P<number>\$?[0-9][0-9A-Za-z_.]*)
       | (?P<block>/\*)
+      | (?P<open_string>(?:[eEbBxXnN]|[uU]&)?'.*)
+      | (?P<open_quoted>(?:[uU]&)?".*)
+      | (?P<open_dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$.*)
       | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -32,8 +47,7 @@ _TOKEN: Final = re.compile(
 _BLOCK_EDGE: Final = re.compile(r"/\*|\*/")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of SQL from ``start`` to ``end``; ``open`` is true when its closing quote or mark is missing."""
 
     kind: Kind
@@ -47,37 +61,15 @@ def tokens(text: str) -> Iterator[Token]:
     """Give every piece of ``text`` in order, without gaps."""
     at = 0
     while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:  # the last alternative takes any character
-            raise AssertionError(at)
-        end, unfinished = match.end(), False
-        kind: Kind
-        if match["block"] is not None:
-            kind = "comment"
-            end, unfinished = _block_end(text, end)
-        elif match["dollar"] is not None:
-            kind = "dollar"
-            close = text.find(match["dollar"], end)
-            unfinished = close < 0
-            end = len(text) if unfinished else close + len(match["dollar"])
-        elif match["other"] is not None and match["other"] in "'\"":
-            kind, end, unfinished = ("string" if match["other"] == "'" else "quoted"), len(text), True
-        elif match["space"] is not None:
-            kind = "space"
-        elif match["comment"] is not None:
-            kind = "comment"
-        elif match["string"] is not None or match["estring"] is not None:
-            kind = "string"
-        elif match["quoted"] is not None:
-            kind = "quoted"
-        elif match["word"] is not None:
-            kind = "word"
-        elif match["number"] is not None:
-            kind = "number"
-        else:
-            kind = "other"
-        yield Token(kind, text[at:end], at, end, unfinished)
-        at = end
+        for match in _TOKEN.finditer(text, at):
+            name, start, at = match.lastgroup or "other", match.start(), match.end()
+            if name == "block":
+                at, unfinished = _block_end(text, at)
+                yield Token("comment", text[start:at], start, at, unfinished)
+                # The pattern knows no nesting: go on behind the comment.
+                break
+            unfinished = name.startswith("open_")
+            yield Token(_KINDS[name], match[0], start, at, unfinished)
 
 
 def _block_end(text: str, at: int) -> tuple[int, bool]:

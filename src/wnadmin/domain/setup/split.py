@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wnadmin.domain.setup.scan import Lines, Token, tokens
@@ -12,7 +12,7 @@ from wnadmin.domain.setup.scan import Lines, Token, tokens
 class Statement:
     """One statement: ``text`` without its semicolon, 1-based ``line``, and its span of characters in the file.
 
-    ``words`` are its first unquoted words in upper case, comments left out.
+    ``words`` are its unquoted words in upper case, comments left out.
     """
 
     text: str
@@ -30,22 +30,25 @@ class Statement:
         return "\n".join(shown)
 
 
-def split(text: str) -> list[Statement]:
-    """Cut ``text`` at the semicolons that end statements; what holds only blanks and comments is no statement."""
+def split(text: str, pieces: Iterable[Token] | None = None) -> list[Statement]:
+    """Cut ``text`` at the semicolons that end statements; what holds only blanks and comments is no statement.
+
+    ``pieces`` are its tokens, where they are known already.
+    """
     lines = Lines(text)
     found: list[Statement] = []
-    pending: list[Token] = []
     words: list[str] = []
+    begin = -1
     parens = body = 0
 
     def close(end: int) -> None:
-        if pending:
-            start = pending[0].start
-            found.append(Statement(text[start:end].rstrip(), lines.at(start), start, end, tuple(words[:12])))
-        pending.clear()
+        nonlocal begin
+        if begin >= 0:
+            found.append(Statement(text[begin:end].rstrip(), lines.at(begin), begin, end, tuple(words)))
+        begin = -1
         words.clear()
 
-    for token in tokens(text):
+    for token in pieces if pieces is not None else tokens(text):
         if token.kind in ("space", "comment"):
             continue
         if token.kind == "word":
@@ -64,7 +67,8 @@ def split(text: str) -> list[Statement]:
         elif token.text == ";" and parens == 0 and body == 0:
             close(token.start)
             continue
-        pending.append(token)
+        if begin < 0:
+            begin = token.start
     close(len(text))
     return found
 

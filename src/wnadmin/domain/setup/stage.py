@@ -17,6 +17,17 @@ _SETTINGS: Final = (
     "SET LOCAL client_min_messages = error",
 )
 
+_STANDBY: Final = "this node is a standby, on which nothing can be written, not even to be taken back"
+_READ_ONLY: Final = "transactions are read-only here, so nothing can be written, not even to be taken back"
+_NO_SUPERUSER: Final = "only a superuser can try what other roles can do"
+
+REMEDIES: Final = {
+    _STANDBY: "Name the primary with --dsn",
+    _READ_ONLY: "End read-only mode (default_transaction_read_only is on)",
+    _NO_SUPERUSER: "Log in as a superuser",
+}
+"""What to do about each reason that :func:`unable` gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -121,9 +132,9 @@ def stage(session: Session) -> Iterator[Stage]:
 def unable(session: Session) -> str:
     """Say why nothing can be tried here, '' when it can."""
     if session.scalar("SELECT pg_catalog.pg_is_in_recovery()"):
-        return "this node is a standby, on which nothing can be written, not even to be taken back"
+        return _STANDBY
     if session.scalar("SELECT pg_catalog.current_setting('transaction_read_only')") == "on":
-        return "transactions are read-only here, so nothing can be written, not even to be taken back"
+        return _READ_ONLY
     if not session.scalar("SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = session_user"):
-        return "only a superuser can try what other roles can do"
+        return _NO_SUPERUSER
     return ""

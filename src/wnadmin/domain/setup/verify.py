@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from wnadmin.domain.setup import bundle as bundles
-from wnadmin.domain.setup import looks
+from wnadmin.domain.setup import flyway, looks
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.calls import CHECK as CALLS
 from wnadmin.domain.setup.calls import prove_calls
 from wnadmin.domain.setup.classify import Classification, classify
 from wnadmin.domain.setup.findings import finding
-from wnadmin.domain.setup.trials import CONSENT, PARTITIONS, RLS, prove_trials
+from wnadmin.domain.setup.stage import REMEDIES, unable
+from wnadmin.domain.setup.trials import RLS, prove_trials
 from wnadmin.errors import Blind, Failed
 from wnadmin.postgres.database import Database
 from wnadmin.results import Finding, Findings
@@ -26,9 +27,11 @@ def look(db: Database, bundle: Bundle | None = None, *, months: int | None = Non
     try:
         found = classify(db, files.expected.catalog)
     except Blind as error:
-        return [finding(looks.CATALOG, "unknown", f"the catalog could not be read: {error.what}")]
+        detail = f"the catalog could not be judged: {error.what}. {error.why}".strip()
+        return [finding(looks.CATALOG, "unknown", detail, remediation=error.next or flyway.LOG_IN)]
     if found.kind in ("empty", "foreign"):
-        return [finding(looks.CATALOG, "critical", _absent(db.name, found), remediation="wnadmin setup apply")]
+        follow = "wnadmin setup apply" if found.kind == "empty" else ""
+        return [finding(looks.CATALOG, "critical", _absent(db.name, found), remediation=follow)]
     return [
         *_safely(looks.CATALOG, lambda: looks.prove_catalog(found)),
         *_safely(looks.HISTORY, lambda: looks.prove_history(found, files)),
@@ -59,16 +62,15 @@ def verify(db: Database, bundle: Bundle | None = None) -> Findings:
     """Run every proof; the database is afterwards as it was."""
     found = look(db, bundle)
     if [one.check for one in found] == [looks.CATALOG] and found[0].severity != "ok":
-        # Nothing of WonderNest is there: to try its functions would only repeat that.
-        return Findings(KIND, tuple(found), next="wnadmin setup apply")
+        # Nothing of WonderNest is there, or to be seen: to try its functions would only repeat that.
+        return Findings(KIND, tuple(found), next=found[0].remediation)
     found += attempt(db)
-    return Findings(KIND, tuple(found), notes=_notes(found))
+    return Findings(KIND, tuple(found), notes=_notes(db))
 
 
-def _notes(found: Sequence[Finding]) -> tuple[str, ...]:
-    if any(one.check in (CALLS, RLS, PARTITIONS, CONSENT) and one.severity == "unknown" for one in found):
-        return ("Log in as a superuser to have functions, row-level security and consent tried.",)
-    return ()
+def _notes(db: Database) -> tuple[str, ...]:
+    follow = REMEDIES.get(unable(db.session))
+    return (f"{follow} to have functions, row-level security and consent tried.",) if follow else ()
 
 
 def _absent(database: str, found: Classification) -> str:

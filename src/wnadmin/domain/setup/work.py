@@ -16,6 +16,7 @@ from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL, Composed, Identifier, Literal
 from wnadmin.results import Receipt, World
 
+MEANWHILE: Final = "another setup had made it meanwhile"
 _POLL_SECONDS: Final = 0.25
 _SHARED_CATALOGS: Final = ("pg_authid", "pg_auth_members", "pg_db_role_setting", "pg_shdepend", "pg_shdescription")
 
@@ -75,7 +76,7 @@ def apply(session: Session, wishes: Wishes, files: Bundle, world: World) -> Rece
         found = classify(db, files.expected.catalog)
         if found.kind == "complete":
             session.run("ROLLBACK")
-            return Receipt("apply", 0, since(began), {"already": True}, "another setup had made it meanwhile")
+            return Receipt("apply", 0, since(began), {"already": True, "why": MEANWHILE}, MEANWHILE)
         require_empty(db.name, found)
         for setting in _settings(wishes):
             session.run(setting)
