@@ -159,8 +159,7 @@ class Plan:
     ``inputs`` is what was chosen or saved before the change (it is recorded in the intent and handed back on
     resume). ``effects`` are sentences for the operator. ``verify`` looks again and returns one finding a
     promise. ``target`` names what two operators must not change at once. ``confirm`` is a word to be typed,
-    which ``--yes`` does not replace. ``cluster_wide`` says that the target is more than one database, so that its
-    lock lives in the profile's admin database. An empty ``steps`` means: nothing to do, as ``nothing`` says.
+    which ``--yes`` does not replace. An empty ``steps`` means: nothing to do, as ``nothing`` says.
     """
 
     title: str
@@ -169,7 +168,6 @@ class Plan:
     inputs: Mapping[str, Json] = field(default_factory=dict)
     verify: Callable[[], Sequence[Finding]] | None = None
     target: str = ""
-    cluster_wide: bool = False
     confirm: str = ""
     nothing: str = "nothing to do"
     node: Literal["primary", "any", "none"] = "primary"
@@ -189,6 +187,7 @@ class StepResult:
     shows: tuple[str, ...] = ()
     receipt: Receipt | None = None
     error: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,3 +80,11 @@ def test_a_check_that_is_not_there_cannot_be_allowed(wn: Cli) -> None:
     ran = wn.run("audit", "verify", "--allow-unknown", "ledger.lnik")
     assert ran.code == 2
     assert "Did you mean ledger.link?" in ran.err
+
+
+def test_without_any_postgresql_the_server_is_not_even_planned(cli: Cli) -> None:
+    ran = cli.run("server", "start", "--yes", env={"WNADMIN_PG_BINDIR": "/nonexistent", "WNADMIN_PG_PROVIDER": ""})
+    assert ran.code in (1, 2, 4)
+    assert "why:" in ran.err
+    assert "next:" in ran.err
+    assert "Plan:" not in ran.err

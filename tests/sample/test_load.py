@@ -222,6 +222,17 @@ def test_a_standby_is_refused(cli: Cli, fresh_server: Server) -> None:
     assert "standby" in ran.err
 
 
+def test_a_read_only_database_is_refused(cli: Cli, server: Server, fresh_db: str) -> None:
+    before = sums(server, fresh_db)
+    with server.session() as session:
+        session.run(f'ALTER DATABASE "{fresh_db}" SET default_transaction_read_only = on')
+    ran = at(cli, server, fresh_db).run(*LOAD, "--families", "1", "--yes")
+    assert (ran.code, ran.out) == (4, "")
+    assert "read-only" in ran.err and "why:" in ran.err and "next:" in ran.err
+    assert "audit resume" not in ran.err
+    assert sums(server, fresh_db) == before
+
+
 def test_nonsense_is_a_usage_error(cli: Cli, server: Server, fresh_db: str) -> None:
     ran = at(cli, server, fresh_db).run("sample", "load", "--families", "0", "--yes")
     assert ran.code == 2

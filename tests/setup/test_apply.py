@@ -12,7 +12,7 @@ import pytest
 
 from tests.setup.support import Progress, Setup, edited, run_steps
 from tests.support import SETTINGS, Server, end_server, scratch, start_server
-from wnadmin.domain.setup import flyway
+from wnadmin.domain.setup import flyway, work
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.names import BUILTIN_ROLES, OWNER_ROLES, ROLES
 from wnadmin.errors import Failed, NoConnection, Refused, UsageError
@@ -126,7 +126,7 @@ def test_the_database_is_created_when_wished(setup: Setup, server: Server) -> No
         assert setup.differences(name) == []
         assert setup.plan(name, create=True).steps == ()
         # A second setup that was planned before finds the database, and the work done.
-        assert [receipt.values for receipt in run_steps(plan)] == [{}, {"already": True}]
+        assert [receipt.values for receipt in run_steps(plan)] == [{}, {"already": True, "why": work.MEANWHILE}]
     finally:
         with server.session() as session:
             session.run('DROP DATABASE IF EXISTS "' + name.replace('"', '""') + '" WITH (FORCE)')
@@ -283,6 +283,50 @@ def test_a_read_only_database(setup: Setup, server: Server, empty_db: str) -> No
     assert "read-only" in refusal(setup, empty_db).why
 
 
+@pytest.mark.parametrize("name", ["template0", "template1"])
+def test_what_every_new_database_is_copied_from_is_refused(setup: Setup, server: Server, name: str) -> None:
+    for create in (False, True):
+        caught = refusal(setup, name, create=create)
+        assert caught.what == f"{name} is a template database"
+        assert "copy of WonderNest" in caught.why
+        assert "--create" in caught.next
+    assert setup.classify("template1").kind == "empty"
+
+
+def test_a_template_of_ones_own_is_refused_unless_it_is_complete(setup: Setup, server: Server, empty_db: str) -> None:
+    with server.session() as session:
+        session.run(f'ALTER DATABASE "{empty_db}" IS_TEMPLATE true')
+    try:
+        assert "is a template database" in refusal(setup, empty_db).what
+        with server.session() as session:
+            session.run(f'ALTER DATABASE "{empty_db}" IS_TEMPLATE false')
+        setup.apply(empty_db)
+        with server.session() as session:
+            session.run(f'ALTER DATABASE "{empty_db}" IS_TEMPLATE true')
+        assert setup.plan(empty_db).steps == ()
+    finally:
+        with server.session() as session:
+            session.run(f'ALTER DATABASE "{empty_db}" IS_TEMPLATE false')
+
+
+@pytest.mark.parametrize("login", ["wondernest_app", "wondernest_analytics"])
+def test_a_login_that_cannot_read_the_history_is_told_so(
+    setup: Setup, server: Server, fresh_db: str, login: str
+) -> None:
+    history(server, fresh_db)
+    caught = refusal(replace(setup, user=login), fresh_db)
+    assert caught.what == "this login cannot read the migration history"
+    assert f"{login} may not read public.flyway_schema_history" in caught.why
+    assert "superuser" in caught.next and "wondernest_owner" in caught.next
+
+
+def history(server: Server, database: str) -> None:
+    """Give the database a migration history like the one that setup makes, without grants."""
+    with server.session(database) as session:
+        for statement in flyway.DDL:
+            session.run(statement)
+
+
 def test_pgcrypto_in_another_schema(setup: Setup, server: Server, empty_db: str) -> None:
     with server.session(empty_db) as session:
         session.run("CREATE EXTENSION pgcrypto SCHEMA public")
@@ -354,6 +398,32 @@ def test_a_failing_statement_is_named(setup: Setup, empty_db: str) -> None:
     assert f"begins on line {last + 5}:\nSELECT a\nFROM core.no_such_table" in caught.why
     assert "42P01" in caught.why
     assert caught.next
+
+
+@pytest.mark.parametrize("text", ["SELECT 1/0;\n", "DO $$ BEGIN RAISE WARNING 'left out'; END $$;\n"])
+def test_a_database_that_was_created_and_stays_empty_is_told(setup: Setup, server: Server, text: str) -> None:
+    name = f"left_{server.home.name}".replace("-", "_")
+    wrong = edited(setup.bundle, "02", lambda old: f"{old}\n{text}", known=True)
+    plan = replace(setup, bundle=wrong).plan(name, create=True)
+    assert any("stays, empty" in effect and "drop it" in effect for effect in plan.effects)
+    told = f"{name} was created and is empty; run `wnadmin setup apply` again or drop it."
+    try:
+        with pytest.raises(Failed) as caught:
+            run_steps(plan)
+        assert caught.value.why.endswith(told)
+        # Run again, the database is there already, and nothing is said of it.
+        again = replace(setup, bundle=wrong).plan(name, create=True)
+        assert [step.key for step in again.steps] == ["apply"]
+        with pytest.raises(Failed) as caught:
+            run_steps(again)
+        assert told not in caught.value.why
+        assert setup.classify(name).kind == "empty"
+        # Nor by whoever planned to create it and found it made by somebody else.
+        with pytest.raises(Failed) as caught:
+            run_steps(plan)
+        assert told not in caught.value.why
+    finally:
+        server.drop(name)
 
 
 def test_a_statement_without_a_position_is_found_by_counting(setup: Setup, empty_db: str) -> None:

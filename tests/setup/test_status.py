@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.setup.support import Setup
-from tests.support import Server
+from tests.support import Cli, Server
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.names import ROLES, SCHEMAS
 from wnadmin.domain.setup.status import status
+from wnadmin.errors import Blind
 from wnadmin.postgres.database import Database
 from wnadmin.results import Report
 
@@ -41,6 +46,34 @@ def test_an_empty_database(server: Server, empty_db: str, bundle: Bundle) -> Non
     assert len(report.tables) == 1
     assert facts(report)["class"] == "empty"
     assert report.next == "wnadmin setup apply"
+
+
+@pytest.mark.parametrize("login", ["wondernest_app", "wondernest_analytics"])
+def test_an_empty_database_answers_any_login(
+    server: Server, template: str, empty_db: str, bundle: Bundle, login: str
+) -> None:
+    with server.session(empty_db, login) as session:
+        assert facts(status(Database(session), bundle))["class"] == "empty"
+
+
+def test_a_history_that_the_login_may_not_read_is_told_in_words(
+    setup: Setup, server: Server, empty_db: str, bundle: Bundle
+) -> None:
+    setup.apply(empty_db)
+    with server.session(empty_db, "wondernest_analytics") as session, pytest.raises(Blind) as caught:
+        status(Database(session), bundle)
+    assert caught.value.what == "this login cannot read the migration history"
+    assert "wondernest_analytics may not read" in caught.value.why
+    assert caught.value.next == "Log in as a superuser or as a member of wondernest_owner."
+
+
+def test_a_server_older_than_the_profile_accepts(cli: Cli, server: Server, empty_db: str, tmp_path: Path) -> None:
+    settings = tmp_path / "wnadmin.toml"
+    settings.write_text(f'[profiles.new]\nprimary = "{server.dsn(empty_db)}"\nminimum_server = 99\n')
+    for command in ("status", "verify"):
+        ran = cli.run("setup", command, "--profile", "new", env={"WNADMIN_CONFIG": str(settings)})
+        assert (ran.code, ran.out) == (4, ""), command
+        assert "older than the minimum 99" in ran.err and "minimum_server" in ran.err and "next:" in ran.err
 
 
 def test_a_foreign_database_says_what_was_found(server: Server, empty_db: str, bundle: Bundle) -> None:

@@ -56,7 +56,9 @@ def test_two_setups_of_one_database(setup: Setup, server: Server, empty_db: str)
     plans = [setup.plan(empty_db), setup.plan(empty_db)]
     receipts = at_once(*(lambda plan=plan: run_steps(plan)[0] for plan in plans))
     assert sorted(receipt.rows for receipt in receipts) == [0, 1]
-    assert next(one for one in receipts if one.rows == 0).values == {"already": True}
+    late = next(one for one in receipts if one.rows == 0)
+    assert (late.values, late.text) == ({"already": True, "why": work.MEANWHILE}, work.MEANWHILE)
+    assert work.MEANWHILE == "another setup had made it meanwhile"
     assert setup.differences(empty_db) == []
     with server.session(empty_db) as session:
         assert len(flyway.read_history(session) or ()) == 1

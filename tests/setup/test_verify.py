@@ -261,12 +261,28 @@ def test_a_drifted_catalog_is_found(setup: Setup, server: Server, empty_db: str)
     }
 
 
-@pytest.mark.parametrize("statement", ["SELECT 1", "CREATE TABLE public.orders (id int)"])
-def test_a_database_without_wondernest(server: Server, empty_db: str, bundle: Bundle, statement: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "follow"), [("SELECT 1", "wnadmin setup apply"), ("CREATE TABLE public.orders (id int)", "")]
+)
+def test_a_database_without_wondernest(
+    server: Server, empty_db: str, bundle: Bundle, statement: str, follow: str
+) -> None:
     with server.session(empty_db) as session:
         session.run(statement)
-        (found,) = proofs.verify(Database(session), bundle).findings
-    assert (found.check, found.severity) == (looks.CATALOG, "critical")
+        found = proofs.verify(Database(session), bundle)
+    (one,) = found.findings
+    assert (one.check, one.severity, one.remediation, found.next) == (looks.CATALOG, "critical", follow, follow)
+
+
+@pytest.mark.parametrize("login", ["wondernest_app", "wondernest_analytics"])
+def test_who_cannot_read_the_history_is_told_who_can(setup: Setup, server: Server, empty_db: str, login: str) -> None:
+    setup.apply(empty_db)
+    with server.session(empty_db, login) as session:
+        found = proofs.verify(Database(session), setup.bundle)
+    (one,) = found.findings
+    assert (one.check, one.severity, one.evidence) == (looks.CATALOG, "unknown", "none")
+    assert "cannot read the migration history" in one.detail and login in one.detail
+    assert found.next == "Log in as a superuser or as a member of wondernest_owner."
 
 
 def test_a_half_made_database(server: Server, empty_db: str, bundle: Bundle) -> None:
@@ -289,7 +305,13 @@ def test_without_superuser_nothing_tried_is_called_ok(server: Server, db: str, b
     unseen = {one.check: one for one in found.findings if one.severity == "unknown"}
     assert unseen.keys() == {looks.PASSWORDS, calls.CHECK, trials.RLS, trials.PARTITIONS, trials.CONSENT}
     assert all(one.evidence == "none" and "superuser" in one.detail for one in unseen.values())
-    assert found.notes
+    assert found.notes == ("Log in as a superuser to have functions, row-level security and consent tried.",)
+
+
+def test_a_read_only_database_says_that_and_not_to_be_a_superuser(server: Server, db: str, bundle: Bundle) -> None:
+    with server.session(db, default_transaction_read_only="on") as session:
+        (note,) = proofs.verify(Database(session), bundle).notes
+    assert note.startswith("End read-only mode") and "superuser" not in note
 
 
 def test_a_read_only_database_is_not_written_to(server: Server, db: str, bundle: Bundle) -> None:
@@ -312,7 +334,9 @@ def standby(bundle: Bundle) -> Iterator[Server]:
 
 def test_a_standby_is_looked_at_and_not_tried(standby: Server, bundle: Bundle) -> None:
     with standby.session() as session:
-        found = proofs.verify(Database(session), bundle).findings
+        result = proofs.verify(Database(session), bundle)
+    found = result.findings
+    assert result.notes == ("Name the primary with --dsn to have functions, row-level security and consent tried.",)
     assert [one.check for one in bad(found) if one.severity != "unknown"] == [looks.HISTORY]
     assert all("standby" in one.detail for one in found if one.severity == "unknown")
 
@@ -335,6 +359,31 @@ def test_guessable_passwords_are_found(fresh_server: Server, encryption: str) ->
     }  # fmt: skip
     assert fits(verifier, "wondernest_backup", "vWq0-long-and-random-7f")
     assert not guessable("wondernest_backup", verifier)
+
+
+@pytest.mark.parametrize("encryption", ["scram-sha-256", "md5"])
+def test_what_is_said_of_passwords_is_said_of_our_roles(fresh_server: Server, encryption: str) -> None:
+    with fresh_server.session("wondernest_template") as session:
+        session.run(f"SET password_encryption = '{encryption}'")
+        session.run("SET client_min_messages = error")
+        # Another's role: whatever it has is not WonderNest's to judge.
+        session.run("ALTER ROLE postgres PASSWORD 'postgres'")
+        told = []
+        for role in ("", "wondernest_backup", "wondernest_app"):
+            if role:
+                session.run(f"ALTER ROLE {role} PASSWORD 'vWq0-long-and-random-7f'")
+            (found,) = looks.prove_passwords(Database(session))
+            assert found.severity == "ok"
+            told.append(found.detail)
+        assert told == [
+            "no WonderNest role has a password",
+            "1 WonderNest role has a password, not a default one",
+            "2 WonderNest roles have a password, none is a default one",
+        ]
+        for weak in ("wondernest_app", "app", "password123", "wondernest"):
+            session.run(f"ALTER ROLE wondernest_app PASSWORD '{weak}'")
+            (found,) = looks.prove_passwords(Database(session))
+            assert (found.severity, found.object) == ("critical", "wondernest_app"), weak
 
 
 def test_strange_verifiers_fit_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,13 +30,6 @@ def run(plan: Plan, operation: Operation, recorder: Recorder, *, production: boo
 
     Raises Refused or Declined (recorded) when the change was not begun.
     """
-    with contextlib.ExitStack() as stack:
-        return _run(plan, operation, recorder, stack, production=production)
-
-
-def _run(
-    plan: Plan, operation: Operation, recorder: Recorder, stack: contextlib.ExitStack, *, production: bool
-) -> tuple[Outcome, Exit]:
     options = operation.options
     digest = plan_digest(plan)
     if options.break_glass and not options.reason:
@@ -56,7 +48,7 @@ def _run(
         return _outcome(plan, operation, status, not_run, digest, recorded, detail), exit_code
     try:
         confirm.ask(plan, options, production=production)
-        _lock(plan, operation, recorder, stack)
+        _lock(plan, recorder)
     except Declined as error:
         _record(operation, recorder.declined, {**operation.identity(), "digest": digest, "detail": error.what})
         raise
@@ -101,14 +93,10 @@ def _show(plan: Plan, operation: Operation) -> None:
     render.plan(plan, title=title, stream=sys.stdout if dry and not machine else sys.stderr)
 
 
-def _lock(plan: Plan, operation: Operation, recorder: Recorder, stack: contextlib.ExitStack) -> None:
+def _lock(plan: Plan, recorder: Recorder) -> None:
     if not plan.target:
         return
-    locker = recorder
-    if plan.cluster_wide and operation.target is not None:
-        elsewhere = operation.target.at(operation.target.admin_database)
-        locker = stack.enter_context(type(recorder).open(elsewhere, operation.command))
-    holder = locker.try_lock(plan.target)
+    holder = recorder.try_lock(plan.target)
     if holder is not None:
         raise Refused(
             f"another operator is changing {plan.target}",
@@ -192,7 +180,7 @@ def _step(
         receipt = step.run(World(receipts, progress, lambda: bool(stop)))
     except WnError as error:
         reason = ". ".join(part.rstrip(".") for part in (error.what, error.why) if part)
-        return StepResult(step.key, step.title, "failed", step.shows, None, reason)
+        return StepResult(step.key, step.title, "failed", step.shows, None, reason, error.next)
     receipts[step.key] = receipt
     undone = step.key.startswith(UNDO)
     row = {
@@ -248,7 +236,8 @@ def _outcome(
 ) -> Outcome:
     follow = plan.next if status in ("done", "nothing") else ""
     if status in ("failed", "interrupted"):
-        follow = f"wnadmin audit resume {operation.id}"
+        remedy = next((result.remedy for result in steps if result.remedy), "")
+        follow = f"{remedy.rstrip('.')}. Then: " * bool(remedy) + f"wnadmin audit resume {operation.id}"
     return Outcome(
         operation.command.replace(" ", "-"),
         plan.title,

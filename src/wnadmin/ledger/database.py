@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
+from binascii import hexlify
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from wnadmin.errors import Failed
@@ -248,6 +249,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _HEADER = b"PGCOPY\n\xff\r\n\x00"
 # fields, seq, ts, op_id, prev, h, then the length of the phase; each value has its length before it.
 _FIXED = struct.Struct(">hiqiqi16si32si32si")
+_FIXED_SIZE = _FIXED.size
 _LENGTH = struct.Struct(">i")
 _END = b"\xff\xff"
 
@@ -261,17 +263,18 @@ def _rows(blocks: Iterable[memoryview]) -> Iterator[_Raw]:
     rest = b""
     begun = ended = False
     for block in blocks:
-        data = rest + bytes(block)
-        at = 0
+        data = rest + block
+        at, size = 0, len(data)
         if not begun:
-            if len(data) < 19:
+            if size < 19:
                 rest = data
                 continue
             if not data.startswith(_HEADER):
                 raise Failed("the server's binary COPY does not begin as documented")
             at = 19 + _LENGTH.unpack_from(data, 15)[0]
             begun = True
-        while (found := _row(data, at)) is not None:
+        # Most blocks are one row and no more.
+        while at < size and (found := _row(data, at, size)) is not None:
             row, at = found
             yield row
         rest = data[at:]
@@ -281,10 +284,9 @@ def _rows(blocks: Iterable[memoryview]) -> Iterator[_Raw]:
         raise Failed("the server's binary COPY ended too early")
 
 
-def _row(data: bytes, at: int) -> tuple[_Raw, int] | None:
+def _row(data: bytes, at: int, size: int) -> tuple[_Raw, int] | None:
     """Cut one row; None when it is not there in full."""
-    size = len(data)
-    begin = at + _FIXED.size
+    begin = at + _FIXED_SIZE
     if begin > size:
         return None
     _, _, seq, _, micros, _, op_id, size_prev, prev, size_h, h, length = _FIXED.unpack_from(data, at)
@@ -314,7 +316,8 @@ def _row(data: bytes, at: int) -> tuple[_Raw, int] | None:
 # JSON text a quote is escaped, so these bytes are a key and the beginning of its value.
 _TS = b'{"ts" : "'
 _OP_ID = b'"op_id":"'
-_PHASE = b'"phase":"%b"'
+_OP_ID_SIZE = len(_OP_ID)
+_PHASE = {one.encode(): b'"phase":"%b"' % one.encode() for one in get_args(Phase)}
 
 
 class _Clock:
@@ -341,11 +344,12 @@ class _Clock:
 
 def _named(op_id: bytes, phase: bytes, payload: bytes) -> bool:
     """Whether the payload names operation and phase as the columns do; False also means: look closer."""
-    begin = payload.find(_OP_ID) + len(_OP_ID)
+    begin = payload.find(_OP_ID) + _OP_ID_SIZE
     return (
-        payload[begin : begin + 36].replace(b"-", b"") == op_id.hex().encode()
+        payload[begin : begin + 36].replace(b"-", b"") == hexlify(op_id)
         and payload.find(_OP_ID, begin) < 0
-        and _PHASE % phase in payload
+        and phase in _PHASE
+        and _PHASE[phase] in payload
     )
 
 

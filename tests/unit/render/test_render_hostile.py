@@ -10,7 +10,7 @@ import unicodedata
 from typing import get_args
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from wcwidth import wcswidth
@@ -156,6 +156,8 @@ def test_the_width_holds_by_a_second_opinion(cells: list[str]) -> None:
 
 @given(hostile)
 def test_a_table_on_a_terminal_folds_and_loses_nothing(cell: str) -> None:
+    # The sign of the empty cell beside it is taken out below, so the text must not have one of its own.
+    assume("\u2205" not in cell)
     table = Table("t", (Column("c"), Column("d")), ((cell, None),))
     lines = rendered(Report("hostile", (table,)), "table", 40).splitlines()
     folded = "".join(squeezed(line) for line in lines[2:])

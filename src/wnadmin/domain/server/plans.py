@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from wnadmin.errors import UsageError
 from wnadmin.postgres.embedded import Cluster, Status, StopMode
+from wnadmin.postgres.embedded.discovery import choose
 from wnadmin.results import Cell, Column, Finding, Json, Plan, Receipt, Report, Step, Table, World
 
 
@@ -22,6 +23,9 @@ def start(cluster: Cluster) -> Plan:
             next="wnadmin server status",
         )
     making = now.state == "absent"
+    if making:
+        # Without any PostgreSQL there is nothing to plan; this says where to get one.
+        choose(env=cluster.env)
     shows = (*((f"initdb --pgdata {now.data}",) if making else ()), f"postgres -D {now.data}")
 
     def run(world: World) -> Receipt:

@@ -24,7 +24,6 @@ SCHEMA: Final = "public"
 LOG_IN: Final = "Log in as a superuser or as a member of wondernest_owner."
 """What to do about a history that a login cannot read."""
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"(?:V(?P<version>[0-9][0-9A-Za-z_.]*?)|(?P<repeatable>R))__(?P<description>.*)\.sql", re.DOTALL)
 
 DDL: Final = (
@@ -56,16 +55,13 @@ def checksum(data: bytes) -> int:
     for bytes that are not UTF-8, which Flyway refuses too.
     """
     try:
-        lines = _LINE_END.split(data.decode("utf-8"))
+        text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise UsageError(
             "a migration file is not UTF-8", why=f"Byte {error.start}: {error.reason}.", next="Save the file as UTF-8."
         ) from None
-    lines[0] = lines[0].removeprefix("\ufeff")
-    crc = 0
-    for line in lines:
-        crc = zlib.crc32(line.encode("utf-8"), crc)
-    return _signed(crc)
+    # The lines one after the other are the text without its line ends.
+    return _signed(zlib.crc32(text.replace("\r", "").replace("\n", "").encode("utf-8")))
 
 
 def java_hash(text: str) -> int:

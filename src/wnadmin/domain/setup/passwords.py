@@ -18,11 +18,14 @@ DOCUMENTED: Final = (
     "changeme",
     "change_me",
     "password",
+    "password1",
+    "password123",
     "postgres",
     "wondernest",
     "secret",
     "admin",
     "123456",
+    "12345678",
 )
 """Passwords that stand in documents and examples, or that nobody should have to be told about."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from wnadmin.domain.setup import run
 from wnadmin.domain.setup import status as statuses
@@ -14,6 +15,9 @@ from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
 from wnadmin.results import Findings, Inputs, Plan, Report
 from wnadmin.settings import Profile
+
+# Each look at the catalog is made once: compiling it takes longer than making it.
+_SETTINGS: Final = {"jit": "off"}
 
 
 def wishes(
@@ -47,7 +51,7 @@ def connector(connections: Connections) -> Connect:
     """Open sessions in the named database of the command's server; '' is the one that the command goes to."""
 
     def connect(dbname: str) -> Session:
-        return connections.open(connections.target.at(dbname) if dbname else None)
+        return connections.open(connections.target.at(dbname) if dbname else None, settings=_SETTINGS)
 
     return connect
 
@@ -59,7 +63,7 @@ def apply(connections: Connections, wanted: Wishes) -> Plan:
 
 def verify(connections: Connections, profile: Profile) -> Findings:
     """Carry out `setup verify` in a session of its own; Refused on a server older than the profile accepts."""
-    with connections.open() as session:
+    with connections.open(settings=_SETTINGS) as session:
         if session.version < profile.minimum_server * 10000:
             raise Refused(
                 f"the server is PostgreSQL {session.version // 10000}, older than the minimum {profile.minimum_server}",

@@ -61,9 +61,7 @@ def plan_apply(
             preflight.require(db, files, minimum=wishes.minimum_server, creating=True)
             statement = session.quote(_create_database(db, wishes.database))
         steps = (_create_step(wishes, connect, statement), _apply_step(wishes, connect, files))
-        made = _plan(wishes, files, steps, verify, effects=(_created(wishes.database),))
-        # The lock cannot live in a database that is not there yet.
-        return replace(made, cluster_wide=True)
+        return _plan(wishes, files, steps, verify, effects=(_created(wishes.database),))
     with connect(wishes.database) as session:
         db = Database(session)
         if db.version // 10000 < wishes.minimum_server:
