@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from wnadmin.engine.declare import Declared
 from wnadmin.engine.operation import Prior
 from wnadmin.engine.options import Options
 from wnadmin.errors import Exit, Failed, Refused
-from wnadmin.postgres.database import Database
+from wnadmin.postgres.database import Batches, Database
 from wnadmin.postgres.sql import SQL
+from wnadmin.postgres.variables import render
 from wnadmin.results import Finding, Outcome, Plan, Receipt, Step, Value, World
 from wnadmin.secret import Personal, Secret
 
@@ -210,15 +211,15 @@ def test_the_first_signal_finishes_the_batch_and_resume_goes_on(
     )
 
     def body(db: Database) -> Plan:
-        def chunks() -> Iterator[Mapping[str, Value]]:
-            at = db.session.scalar("SELECT coalesce(max(id), 0) FROM public.notes")
-            while at < 40:
-                yield {"a": at + 1, "b": at + 4}
-                at += 4
+        def left() -> list[int]:
+            return list(range(db.session.scalar("SELECT coalesce(max(id), 0) FROM public.notes"), 40, 4))
 
-        step = db.batches(
-            "Insert", "insert", "changes/batch", chunks, total=40, size=lambda one: 4, shown={"a": 1, "b": 4}
-        )
+        def insert_four(at: int) -> None:
+            given = render(assets.load("changes/batch").text, {"a": at + 1, "b": at + 4})
+            db.session.run(given.query)
+
+        work = Batches("Insert", "notes", left, insert_four, 40, lambda at: 4, ("INSERT …",))
+        step = db.batches("Insert", "insert", work)
         return Plan("Change", (step,))
 
     def interrupt() -> None:

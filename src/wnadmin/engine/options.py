@@ -22,7 +22,6 @@ class Options:
     format: Format = "auto"
     watch: float | None = None
     fail_on: Severity = "warn"
-    baseline: str | None = None
     allow_unknown: tuple[str, ...] = ()
     dry_run: bool = False
     check: bool = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from wnadmin import assets
 from wnadmin.errors import Failed, UsageError
@@ -15,6 +15,7 @@ from wnadmin.postgres.variables import Rendered, render
 from wnadmin.results import Column, Receipt, Step, Table, Unit, Value, World
 
 R = TypeVar("R")
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,38 @@ class Statement:
     rendered: Rendered
     rows: int | None
     where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batches(Generic[C]):
+    """Work that is cut into batches.
+
+    ``left`` looks anew for what is left to do each time it is called, so that a resumed step goes on where the
+    first run stopped. ``apply`` does one batch in one transaction. ``total`` and ``size`` are in the unit that
+    progress counts, named by ``unit``. ``shows`` is the text of the first batch.
+    """
+
+    label: str
+    unit: str
+    left: Callable[[], Iterable[C]]
+    apply: Callable[[C], object]
+    total: int
+    size: Callable[[C], int]
+    shows: tuple[str, ...]
+
+    def run(self, key: str, world: World) -> Receipt:
+        """Do all that is left, batch by batch; the receipt counts the whole, also what an earlier run did."""
+        began = time.monotonic()
+        todo = list(self.left())
+        at = self.total - sum(self.size(one) for one in todo)
+        world.progress(self.label, at, self.total)
+        for one in todo:
+            if world.stopping():
+                raise Failed(f"stopped after {at:,} of {self.total:,} {self.unit}", why="It was interrupted.")
+            self.apply(one)
+            at += self.size(one)
+            world.progress(self.label, at, self.total)
+        return Receipt(key, self.total, _since(began))
 
 
 class Database:
@@ -142,33 +175,31 @@ class Database:
         self,
         title: str,
         key: str,
-        statement: str,
-        chunks: Callable[[], Iterator[Mapping[str, Value]]],
+        batches: Batches[C],
         *,
-        total: int,
-        size: Callable[[Mapping[str, Value]], int],
-        shown: Mapping[str, Value],
+        done: Callable[[], bool] | None = None,
+        undo: Batches[C] | None = None,
     ) -> Step:
-        """Describe one bundled statement repeated over ``chunks``, each in a transaction of its own.
-
-        ``chunks`` looks anew each time, so that a resumed step goes on where the first run stopped. ``total``
-        and ``size`` are in the unit that progress counts. ``shown`` holds the values of the text shown.
-        """
-        file = assets.load(statement, self.version)
+        """Describe work in batches, each a transaction of its own; a wish to stop is heard between two of them."""
+        take_back = undo
 
         def run(world: World) -> Receipt:
-            began = time.monotonic()
-            done = 0
-            for values in chunks():
-                if world.stopping():
-                    raise Failed(f"{title}: stopped after {done} of {total}", why="It was interrupted.")
-                rendered = render(file.text, values, statement)
-                self.session.run(rendered.query, rendered.bound, doing=title)
-                done += size(values)
-                world.progress(title, done, total)
-            return Receipt(key, done, _since(began))
+            return batches.run(key, world)
 
-        return Step(key, title, (render(file.text, shown, statement).shown,), run)
+        def reverse(world: World, receipt: Receipt) -> Receipt:
+            if take_back is None:
+                raise TypeError(f"{key} has no undo")
+            return take_back.run(key, world)
+
+        return Step(
+            key,
+            title,
+            batches.shows,
+            run,
+            done=done,
+            undo=reverse if take_back else None,
+            undo_shows=take_back.shows if take_back else (),
+        )
 
     def _together(self, key: str, statements: Sequence[Statement]) -> Receipt:
         began = time.monotonic()

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 
 from wnadmin.domain.sample import world
 from wnadmin.domain.sample.world import Range, Wish
-from wnadmin.errors import CutOff, Failed, Refused, UsageError
-from wnadmin.postgres.database import Database, Statement
-from wnadmin.results import Finding, Inputs, Plan, Receipt, Step, World
+from wnadmin.errors import CutOff, Refused, UsageError
+from wnadmin.postgres.database import Batches, Database, Statement
+from wnadmin.results import Finding, Inputs, Plan, Step
 from wnadmin.settings import Profile
 
 TRIES = 20
@@ -171,23 +171,16 @@ def _months(db: Database, wished: Wish) -> list[Month]:
 
 def _partitions(db: Database, wished: Wish, months: Sequence[Month]) -> Step:
     one = [db.prepared("changes/sample/partition", {"parent": m.parent, "month": m.month}) for m in months]
-
-    def run(step: World) -> Receipt:
-        began = time.monotonic()
-        for done, (month, statement) in enumerate(zip(months, one, strict=True), 1):
-            if step.stopping():
-                raise Failed(f"stopped after {done - 1} of {len(months)} partitions", why="It was interrupted.")
-            _patiently(db, statement, month.parent)
-            step.progress("Make month partitions", done, len(months))
-        return Receipt("partitions", len(months), _since(began))
-
-    return Step(
+    work = Batches(
+        "Make month partitions",
         "partitions",
-        f"Make {len(months)} month partitions",
-        (one[0].rendered.shown, f"-- … and {len(one) - 1} more, to {months[-1].month}"),
-        run,
-        done=lambda: not _months(db, wished),
+        left=lambda: zip(months, one, strict=True),
+        apply=lambda pair: _patiently(db, pair[1], pair[0].parent),
+        total=len(months),
+        size=lambda pair: 1,
+        shows=(one[0].rendered.shown, f"-- … and {len(one) - 1} more, to {months[-1].month}"),
     )
+    return db.batches(f"Make {len(months)} month partitions", "partitions", work, done=lambda: not _months(db, wished))
 
 
 def _patiently(db: Database, statement: Statement, doing: str) -> None:
@@ -203,40 +196,31 @@ def _patiently(db: Database, statement: Statement, doing: str) -> None:
 
 def _families(db: Database, wished: Wish, ranges: Sequence[Range]) -> Step:
     total = sum(len(one) for one in ranges)
-    label = "Load families"
-
-    def run(step: World) -> Receipt:
-        began = time.monotonic()
-        done = total - sum(len(one) for one in _left(db, wished, ranges))
-        step.progress(label, done, total)
-        for part in world.chunks(_left(db, wished, ranges)):
-            if step.stopping():
-                raise Failed(f"stopped after {done:,} of {total:,} families", why="It was interrupted.")
-            world.load(db, wished, part)
-            done += len(part)
-            step.progress(label, done, total)
-        return Receipt("families", total, _since(began), {"families": world.write_ranges(ranges)})
-
-    def undo(step: World, receipt: Receipt) -> Receipt:
-        began = time.monotonic()
-        done = 0
-        for part in world.chunks(ranges):
-            if step.stopping():
-                raise Failed(f"stopped after {done:,} of {total:,} families", why="It was interrupted.")
-            world.remove(db, wished, part)
-            done += len(part)
-            step.progress("Remove families", done, total)
-        return Receipt("undo families", total, _since(began))
-
     first = next(world.chunks(ranges))
-    return Step(
+    work = Batches(
+        "Load families",
         "families",
+        left=lambda: world.chunks(_left(db, wished, ranges)),
+        apply=lambda part: world.load(db, wished, part),
+        total=total,
+        size=len,
+        shows=("BEGIN;", *(one.shown for one in world.batch(db, wished, first)), "COMMIT;"),
+    )
+    removal = Batches(
+        "Remove families",
+        "families",
+        left=lambda: world.chunks(ranges),
+        apply=lambda part: world.remove(db, wished, part),
+        total=total,
+        size=len,
+        shows=("BEGIN;", world.removal(db, wished, first).shown, "COMMIT;"),
+    )
+    return db.batches(
         f"Load {total:,} families, {world.BATCH} a transaction",
-        ("BEGIN;", *(one.shown for one in world.batch(db, wished, first)), "COMMIT;"),
-        run,
+        "families",
+        work,
         done=lambda: not _left(db, wished, ranges),
-        undo=undo,
-        undo_shows=("BEGIN;", world.removal(db, wished, first).shown, "COMMIT;"),
+        undo=removal,
     )
 
 
@@ -268,7 +252,3 @@ def _prove(db: Database, wished: Wish, ranges: Sequence[Range], promised: Count)
         )
         for kind, wanted in asdict(promised).items()
     ]
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
