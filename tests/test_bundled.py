@@ -70,6 +70,10 @@ def test_psql_runs_it_as_it_is(server: Server, with_statistics: str, file: asset
     given = [f"--set={name}={value}" for name, value in values(path.read_text()).items()]
     done = subprocess.run(
         [str(tool.path), "-X", "-q", "-v", "ON_ERROR_STOP=1", *given, "-f", str(path), server.dsn(with_statistics)],
-        env={**os.environ, **tool.env}, text=True, capture_output=True, check=False, timeout=60,
+        env={**os.environ, **tool.env},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr

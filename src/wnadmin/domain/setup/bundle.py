@@ -12,13 +12,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wnadmin import assets
 from wnadmin.domain.setup import catalog, flyway
 from wnadmin.domain.setup.catalog import Catalog
-from wnadmin.domain.setup.lint import Problem, lint
+from wnadmin.domain.setup.glance import harmless
 from wnadmin.errors import Failed
+
+if TYPE_CHECKING:
+    from wnadmin.domain.setup.lint import Problem
 
 SCHEMA: Final = "wnadmin/expected/1"
 V001: Final = "V001__initial_schema.sql"
@@ -73,7 +76,12 @@ class Bundle:
 
     def problems(self) -> list[Problem]:
         """Lint every file."""
-        return [problem for one in self.files for problem in lint(one.name, one.text)]
+        doubtful = [one for one in self.files if not harmless(one.text)]
+        if not doubtful:
+            return []
+        from wnadmin.domain.setup.lint import lint
+
+        return [problem for one in doubtful for problem in lint(one.name, one.text)]
 
 
 def load(root: Path | None = None) -> Bundle:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from wnadmin.domain.setup.glance import ALONE, TRANSACTION
 from wnadmin.domain.setup.scan import Lines, Token, tokens
 from wnadmin.domain.setup.split import split
 
@@ -24,31 +25,6 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-_TRANSACTION: Final = {
-    "BEGIN": "BEGIN",
-    "COMMIT": "COMMIT",
-    "END": "END",
-    "ROLLBACK": "ROLLBACK",
-    "ABORT": "ABORT",
-    "SAVEPOINT": "SAVEPOINT",
-    "RELEASE": "RELEASE SAVEPOINT",
-}
-_ALONE: Final[Sequence[tuple[str, str]]] = (
-    (r"VACUUM\b", "VACUUM"),
-    (r"CREATE DATABASE\b", "CREATE DATABASE"),
-    (r"DROP DATABASE\b", "DROP DATABASE"),
-    (r"ALTER DATABASE\b.*\bSET TABLESPACE\b", "ALTER DATABASE … SET TABLESPACE"),
-    (r"(CREATE|DROP) TABLESPACE\b", "a tablespace command"),
-    (r"ALTER SYSTEM\b", "ALTER SYSTEM"),
-    (r"CREATE (UNIQUE )?INDEX CONCURRENTLY\b", "CREATE INDEX CONCURRENTLY"),
-    (r"DROP INDEX CONCURRENTLY\b", "DROP INDEX CONCURRENTLY"),
-    (r"REINDEX\b.*\bCONCURRENTLY\b", "REINDEX CONCURRENTLY"),
-    (r"REINDEX( VERBOSE| CONCURRENTLY)* (DATABASE|SYSTEM|SCHEMA)\b", "REINDEX of more than one table"),
-    (r"ALTER TABLE\b.*\bDETACH PARTITION\b.*\b(CONCURRENTLY|FINALIZE)$", "DETACH PARTITION CONCURRENTLY"),
-    (r"CLUSTER( VERBOSE)?$", "CLUSTER of all tables"),
-    (r"(CREATE|DROP|ALTER) SUBSCRIPTION\b", "a subscription command"),
-    (r"DISCARD ALL\b", "DISCARD ALL"),
-)
 _VARIABLE: Final = re.compile(r":'\w+'|:\"\w+\"")
 
 
@@ -95,10 +71,10 @@ def _statements(text: str, pieces: Sequence[Token]) -> Iterator[tuple[int, str, 
     for one in split(text, pieces):
         first = one.words[0] if one.words else ""
         line = " ".join(one.words)
-        if first in _TRANSACTION or line.startswith(("START TRANSACTION", "PREPARE TRANSACTION")):
-            name = _TRANSACTION.get(first) or " ".join(line.split()[:2])
+        if first in TRANSACTION or line.startswith(("START TRANSACTION", "PREPARE TRANSACTION")):
+            name = TRANSACTION.get(first) or " ".join(line.split()[:2])
             yield one.line, "transaction", f"{name} ends or begins a transaction; setup runs all files in one"
-        for pattern, name in _ALONE:
+        for pattern, name in ALONE:
             if re.match(pattern, line):
                 yield one.line, "not-in-transaction", f"{name} cannot run inside a transaction"
                 break

@@ -8,12 +8,8 @@ from dataclasses import replace
 from wnadmin.domain.setup import bundle as bundles
 from wnadmin.domain.setup import flyway, looks
 from wnadmin.domain.setup.bundle import Bundle
-from wnadmin.domain.setup.calls import CHECK as CALLS
-from wnadmin.domain.setup.calls import prove_calls
 from wnadmin.domain.setup.classify import Classification, classify
 from wnadmin.domain.setup.findings import finding
-from wnadmin.domain.setup.stage import REMEDIES, unable
-from wnadmin.domain.setup.trials import RLS, prove_trials
 from wnadmin.errors import Blind, Failed
 from wnadmin.postgres.database import Database
 from wnadmin.results import Finding, Findings
@@ -55,6 +51,11 @@ def proof_of_setup(db: Database, bundle: Bundle, months: int | None) -> list[Fin
 
 def attempt(db: Database) -> list[Finding]:
     """Run the proofs that try: everything is done in transactions that are rolled back."""
+    # `setup apply` only looks, and does not wait for what is here.
+    from wnadmin.domain.setup.calls import CHECK as CALLS
+    from wnadmin.domain.setup.calls import prove_calls
+    from wnadmin.domain.setup.trials import RLS, prove_trials
+
     return [*_safely(CALLS, lambda: prove_calls(db.session)), *_safely(RLS, lambda: prove_trials(db))]
 
 
@@ -69,6 +70,8 @@ def verify(db: Database, bundle: Bundle | None = None) -> Findings:
 
 
 def _notes(db: Database) -> tuple[str, ...]:
+    from wnadmin.domain.setup.stage import REMEDIES, unable
+
     follow = REMEDIES.get(unable(db.session))
     return (f"{follow} to have functions, row-level security and consent tried.",) if follow else ()
 

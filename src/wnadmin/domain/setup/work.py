@@ -8,7 +8,6 @@ from typing import Final
 from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import classify, require_empty
-from wnadmin.domain.setup.failure import failed
 from wnadmin.domain.setup.wishes import Wishes
 from wnadmin.errors import Failed, Refused, WnError
 from wnadmin.postgres.database import Database
@@ -96,6 +95,9 @@ def apply(session: Session, wishes: Wishes, files: Bundle, world: World) -> Rece
             result = session.script(file.text)
             if result.error is not None:
                 _check_collision(result.error)
+                # It reads the file token by token, which only a failure is worth.
+                from wnadmin.domain.setup.failure import failed
+
                 raise failed(file, result)
             if warnings:
                 # 07 warns when it leaves something out; a database without that must not be called done.
