@@ -5,16 +5,13 @@
 SELECT
     -- A setting of the library exists exactly where the library is loaded; everyone may see it.
     pg_catalog.current_setting('pg_stat_statements.max', TRUE) IS NOT NULL AS preloaded,
-    n.nspname AS schema,
-    e.extversion AS version,
-    COALESCE(bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), FALSE) AS may_reset
-FROM (VALUES (1)) AS one (row)
-LEFT JOIN pg_catalog.pg_extension AS e
-    ON e.extname = 'pg_stat_statements'
-LEFT JOIN pg_catalog.pg_namespace AS n
+    max(n.nspname::text) AS schema,
+    max(e.extversion) AS version,
+    coalesce(bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), FALSE) AS may_reset
+FROM pg_catalog.pg_extension AS e
+INNER JOIN pg_catalog.pg_namespace AS n
     ON n.oid = e.extnamespace
 LEFT JOIN pg_catalog.pg_proc AS p
-    ON
-        p.pronamespace = n.oid
-        AND p.proname = 'pg_stat_statements_reset'
-GROUP BY n.nspname, e.extversion;
+    ON p.pronamespace = n.oid
+    AND p.proname = 'pg_stat_statements_reset'
+WHERE e.extname = 'pg_stat_statements';
