@@ -4600,7 +4600,7 @@ BEGIN
         action, table_schema, table_name, row_id, user_id, subject_user_id, child_id, family_id,
         session_role, user_agent, client_addr, changed, erasure_attempt, retention_until
     )
-    VALUES (
+    SELECT
         TG_OP,
         TG_TABLE_SCHEMA,
         -- Triggers of a partitioned table fire on the partition, name_YYYY_MM.
@@ -4649,13 +4649,13 @@ BEGIN
             )
         END,
         v_attempt,
-        (
-            SELECT now() + p.retention_period
-            FROM audit.data_retention_policies AS p
-            WHERE p.policy_code = 'audit.activity_log'
-                AND p.is_active
-        )
-    );
+        clock.moment + p.retention_period
+    FROM (SELECT now() AS moment) AS clock
+    -- A join and not a subselect: one plan less to start for every row. Without
+    -- a policy there is no date, and the row is written all the same.
+    LEFT JOIN audit.data_retention_policies AS p
+        ON p.policy_code = 'audit.activity_log'
+        AND p.is_active;
     RETURN NULL;
 END
 $$;
