@@ -508,7 +508,10 @@ CREATE TABLE IF NOT EXISTS content.items (
     CONSTRAINT items_content_type_check CHECK (content_type IN ('video', 'audio', 'book', 'game', 'activity', 'song')),
     CONSTRAINT items_status_check CHECK (status IN ('draft', 'in_review', 'approved', 'rejected', 'archived')),
     CONSTRAINT items_title_check CHECK (length(title) BETWEEN 1 AND 300),
-    CONSTRAINT items_age_range_check CHECK (min_age_months BETWEEN 0 AND max_age_months AND max_age_months <= 227),
+    -- Not BETWEEN beside another AND: a dump and a restore would print the nesting differently.
+    CONSTRAINT items_age_range_check CHECK (
+        min_age_months >= 0 AND min_age_months <= max_age_months AND max_age_months <= 227
+    ),
     CONSTRAINT items_duration_seconds_check CHECK (duration_seconds > 0),
     CONSTRAINT items_safety_level_check CHECK (safety_level BETWEEN 1 AND 5),
     CONSTRAINT items_published_at_check CHECK (status <> 'approved' OR published_at IS NOT NULL)

@@ -2327,8 +2327,9 @@ COMMENT ON FUNCTION audit.erasure_is_entitled(text) IS
 
 -- One function for all audited tables. Its arguments are the columns that are
 -- never recorded: credentials and encrypted text. An UPDATE keeps old and new
--- of the changed columns only. It runs for every changed row, hence one pass
--- over the columns and no look-up but the retention period.
+-- of the changed columns only. It runs for every changed row, hence what it
+-- takes from the row and the session stands in assignments, whose plans a
+-- transaction starts once; inside the INSERT each row would start them again.
 CREATE OR REPLACE FUNCTION audit.log_row_change()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -2340,6 +2341,15 @@ DECLARE
     v_attempt boolean := false;
     v_row jsonb;
     v_old jsonb;
+    v_changed jsonb;
+    v_table text;
+    v_row_id text;
+    v_actor uuid;
+    v_subject uuid;
+    v_child uuid;
+    v_family uuid;
+    v_agent text;
+    v_until timestamptz;
 BEGIN
     IF v_request IS NOT NULL AND TG_OP <> 'INSERT' THEN
         IF audit.erasure_is_entitled(v_request) THEN
@@ -2361,66 +2371,60 @@ BEGIN
     IF TG_NARGS > 0 THEN
         v_row := v_row - TG_ARGV;
     END IF;
+    -- Triggers of a partitioned table fire on the partition, name_YYYY_MM.
+    v_table := CASE WHEN TG_TABLE_NAME LIKE '%\_2___\___' THEN left(TG_TABLE_NAME, -8) ELSE TG_TABLE_NAME::text END;
+    v_row_id := coalesce(
+        v_row ->> 'id',
+        -- Tables without an id have these columns as their key, in this order.
+        concat_ws(
+            '/',
+            v_row ->> 'collection_id', v_row ->> 'family_id', v_row ->> 'session_id', v_row ->> 'child_id',
+            v_row ->> 'user_id', v_row ->> 'item_id', v_row ->> 'category_id', v_row ->> 'milestone_id',
+            v_row ->> 'feature_set', v_row ->> 'metric_date'
+        )
+    );
+    v_actor := nullif(current_setting('app.current_user_id', true), '')::uuid;
+    v_subject := CASE
+        WHEN TG_TABLE_NAME = 'users' THEN v_row ->> 'id'
+        ELSE coalesce(
+            v_row ->> 'user_id', v_row ->> 'guardian_user_id', v_row ->> 'payer_user_id',
+            v_row ->> 'reporter_user_id', v_row ->> 'subject_user_id'
+        )
+    END::uuid;
+    v_child := CASE
+        WHEN TG_TABLE_NAME = 'child_profiles' THEN v_row ->> 'id'
+        ELSE coalesce(v_row ->> 'child_id', v_row ->> 'subject_child_id')
+    END::uuid;
+    v_family := CASE
+        WHEN TG_TABLE_NAME = 'families' THEN v_row ->> 'id'
+        ELSE coalesce(v_row ->> 'family_id', v_row ->> 'subject_family_id')
+    END::uuid;
+    v_agent := left(nullif(current_setting('application.user_agent', true), ''), 512);
+    IF TG_OP = 'UPDATE' THEN
+        -- Empty when only columns changed that are never recorded: the trail
+        -- then says that something changed and not what.
+        SELECT coalesce(jsonb_object_agg(n.key, jsonb_build_array(v_old -> n.key, n.value)), '{}')
+        INTO v_changed
+        FROM jsonb_each(v_row) AS n
+        WHERE n.value IS DISTINCT FROM v_old -> n.key
+            AND n.key <> 'updated_at';
+    ELSE
+        v_changed := v_row;
+    END IF;
+    -- Without a policy there is no date, and the row is written all the same.
+    SELECT now() + p.retention_period
+    INTO v_until
+    FROM audit.data_retention_policies AS p
+    WHERE p.policy_code = 'audit.activity_log'
+        AND p.is_active;
     INSERT INTO audit.activity_log (
         action, table_schema, table_name, row_id, user_id, subject_user_id, child_id, family_id,
         session_role, user_agent, client_addr, changed, erasure_attempt, retention_until
     )
-    SELECT
-        TG_OP,
-        TG_TABLE_SCHEMA,
-        -- Triggers of a partitioned table fire on the partition, name_YYYY_MM.
-        CASE WHEN TG_TABLE_NAME LIKE '%\_2___\___' THEN left(TG_TABLE_NAME, -8) ELSE TG_TABLE_NAME END,
-        coalesce(
-            v_row ->> 'id',
-            -- Tables without an id have these columns as their key, in this order.
-            concat_ws(
-                '/',
-                v_row ->> 'collection_id', v_row ->> 'family_id', v_row ->> 'session_id', v_row ->> 'child_id',
-                v_row ->> 'user_id', v_row ->> 'item_id', v_row ->> 'category_id', v_row ->> 'milestone_id',
-                v_row ->> 'feature_set', v_row ->> 'metric_date'
-            )
-        ),
-        nullif(current_setting('app.current_user_id', true), '')::uuid,
-        CASE
-            WHEN TG_TABLE_NAME = 'users' THEN v_row ->> 'id'
-            ELSE coalesce(
-                v_row ->> 'user_id', v_row ->> 'guardian_user_id', v_row ->> 'payer_user_id',
-                v_row ->> 'reporter_user_id', v_row ->> 'subject_user_id'
-            )
-        END::uuid,
-        CASE
-            WHEN TG_TABLE_NAME = 'child_profiles' THEN v_row ->> 'id'
-            ELSE coalesce(v_row ->> 'child_id', v_row ->> 'subject_child_id')
-        END::uuid,
-        CASE
-            WHEN TG_TABLE_NAME = 'families' THEN v_row ->> 'id'
-            ELSE coalesce(v_row ->> 'family_id', v_row ->> 'subject_family_id')
-        END::uuid,
-        session_user,
-        left(nullif(current_setting('application.user_agent', true), ''), 512),
-        inet_client_addr(),
-        CASE
-            WHEN v_old IS NULL THEN v_row
-            -- Empty when only columns changed that are never recorded: the
-            -- trail then says that something changed and not what.
-            ELSE coalesce(
-                (
-                    SELECT jsonb_object_agg(n.key, jsonb_build_array(v_old -> n.key, n.value))
-                    FROM jsonb_each(v_row) AS n
-                    WHERE n.value IS DISTINCT FROM v_old -> n.key
-                        AND n.key <> 'updated_at'
-                ),
-                '{}'
-            )
-        END,
-        v_attempt,
-        clock.moment + p.retention_period
-    FROM (SELECT now() AS moment) AS clock
-    -- A join and not a subselect: one plan less to start for every row. Without
-    -- a policy there is no date, and the row is written all the same.
-    LEFT JOIN audit.data_retention_policies AS p
-        ON p.policy_code = 'audit.activity_log'
-        AND p.is_active;
+    VALUES (
+        TG_OP, TG_TABLE_SCHEMA, v_table, v_row_id, v_actor, v_subject, v_child, v_family,
+        session_user, v_agent, inet_client_addr(), v_changed, v_attempt, v_until
+    );
     RETURN NULL;
 END
 $$;
@@ -3675,6 +3679,252 @@ $$;
 COMMENT ON FUNCTION admin.subject_totals() IS
 'Counts of users, families, children and requests: totals only, for logins that read no subject table.';
 
+CREATE OR REPLACE FUNCTION admin.get_unfinished_operations()
+RETURNS TABLE (
+    op_id uuid,
+    began_at timestamptz
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        i.op_id,
+        max(i.ts)
+    FROM ONLY audit.operator_ledger AS i
+    WHERE i.phase = 'intent'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM ONLY audit.operator_ledger AS o
+            WHERE o.op_id = i.op_id
+                AND o.phase = 'outcome'
+                AND o.seq > i.seq
+        )
+    GROUP BY i.op_id
+    ORDER BY 2;
+$$;
+COMMENT ON FUNCTION admin.get_unfinished_operations() IS
+'Operations of the ledger with an intent and no outcome after it: id and time only, for logins that do not read the ledger.';
+
+-- Rows are counted up to 10,000, and only where that is cheap: by an index or
+-- partitions on the column, or in a table of at most 32 MB. Of a larger table a
+-- sample is looked at, which can show that rows are overdue but not that none is.
+CREATE OR REPLACE FUNCTION admin.get_retention_backlog()
+RETURNS TABLE (
+    policy_code text,
+    table_name text,
+    action text,
+    retention_period interval,
+    overdue_rows bigint,
+    oldest_due timestamptz,
+    evidence text,
+    detail text
+)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_policy record;
+    v_facts record;
+    v_cut timestamptz;
+    v_own record;
+    v_table regclass;
+    v_size bigint;
+    v_found bigint;
+    v_first timestamptz;
+BEGIN
+    FOR v_policy IN
+        SELECT
+            p.policy_code,
+            p.table_schema,
+            p.table_name,
+            p.time_column,
+            p.retention_period,
+            p.action,
+            (
+                SELECT c.oid
+                FROM pg_catalog.pg_class AS c
+                INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = p.table_schema
+                    AND c.relname = p.table_name
+            ) AS table_oid
+        FROM audit.data_retention_policies AS p
+        WHERE p.is_active
+            AND p.time_column IS NOT NULL
+            AND p.retention_period IS NOT NULL
+        ORDER BY p.policy_code
+    LOOP
+        policy_code := v_policy.policy_code;
+        table_name := format('%I.%I', v_policy.table_schema, v_policy.table_name);
+        action := v_policy.action;
+        retention_period := v_policy.retention_period;
+        overdue_rows := NULL;
+        oldest_due := NULL;
+        evidence := 'none';
+
+        SELECT
+            c.relkind,
+            a.attnum,
+            a.atttypid,
+            t.partrelid IS NOT NULL AS is_partition_key,
+            EXISTS (
+                SELECT 1
+                FROM pg_catalog.pg_index AS x
+                INNER JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid
+                INNER JOIN pg_catalog.pg_am AS m ON m.oid = i.relam
+                WHERE x.indrelid = c.oid
+                    AND x.indisvalid
+                    AND x.indpred IS NULL
+                    AND x.indkey[0] = a.attnum
+                    AND m.amname IN ('btree', 'brin')
+            ) AS is_indexed
+        INTO v_facts
+        FROM pg_catalog.pg_class AS c
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_catalog.pg_partitioned_table AS t
+            ON t.partrelid = c.oid
+            AND t.partstrat = 'r'
+            AND t.partattrs[0] = a.attnum
+        WHERE c.oid = v_policy.table_oid
+            AND c.relkind IN ('r', 'p')
+            AND a.attname = v_policy.time_column
+            AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype);
+        IF NOT FOUND THEN
+            detail := format('there is no table %s with a time in column %I', table_name, v_policy.time_column);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+
+        -- A row with a date of its own goes by that; one on hold is not due.
+        SELECT
+            bool_or(a.attname = 'retention_until') AS has_until,
+            bool_or(a.attname = 'legal_hold') AS has_hold,
+            string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
+                FILTER (WHERE NOT has_column_privilege(v_policy.table_oid, a.attnum, 'SELECT')) AS hidden
+        INTO v_own
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = v_policy.table_oid
+            AND NOT a.attisdropped
+            AND (
+                a.attnum = v_facts.attnum
+                OR (a.attname = 'legal_hold' AND a.atttypid = 'boolean'::regtype)
+                OR (a.attname = 'retention_until' AND a.atttypid IN ('timestamptz'::regtype, 'date'::regtype))
+            );
+        IF v_own.hidden IS NOT NULL THEN
+            detail := format('needs GRANT SELECT (%s) ON %s TO %I', v_own.hidden, table_name, current_user);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+
+        v_cut := now() - v_policy.retention_period;
+        BEGIN
+            IF v_policy.action = 'detach_partition' AND v_facts.is_partition_key THEN
+                -- Only a partition that is past as a whole is due.
+                SELECT max(b.upper_bound)
+                INTO v_cut
+                FROM (
+                    SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$ TO \('([^']+)'$re$))[1]::timestamptz AS upper_bound
+                    FROM pg_catalog.pg_inherits AS i
+                    INNER JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+                    WHERE i.inhparent = v_policy.table_oid
+                ) AS b
+                WHERE b.upper_bound <= v_cut;
+            END IF;
+            v_table := v_policy.table_oid;
+            v_size := CASE
+                WHEN v_facts.relkind = 'r' THEN pg_table_size(v_policy.table_oid)
+                WHEN NOT v_facts.is_partition_key AND NOT v_facts.is_indexed
+                    THEN (
+                        SELECT sum(pg_table_size(p.relid))::bigint
+                        FROM pg_partition_tree(v_policy.table_oid) AS p
+                        WHERE p.isleaf
+                    )
+            END;
+            evidence := CASE
+                WHEN NOT v_facts.is_partition_key
+                    AND NOT v_facts.is_indexed
+                    AND NOT v_own.has_until
+                    AND v_size > 32 * 1024 * 1024
+                    THEN 'partial'
+                ELSE 'complete'
+            END;
+            overdue_rows := 0;
+            IF v_own.has_until THEN
+                EXECUTE format(
+                    'SELECT count(*), min(x.due)::timestamptz FROM (SELECT t.retention_until AS due FROM %s AS t '
+                    'WHERE t.retention_until < now()%s ORDER BY t.retention_until LIMIT 10000) AS x',
+                    v_table,
+                    CASE WHEN v_own.has_hold THEN ' AND NOT t.legal_hold' ELSE '' END
+                )
+                INTO v_found, v_first;
+                overdue_rows := v_found;
+                oldest_due := v_first;
+            END IF;
+            IF v_cut IS NOT NULL THEN
+                EXECUTE format(
+                    'SELECT count(*), min(x.at)::timestamptz FROM (SELECT t.%I AS at FROM %s AS t%s '
+                    'WHERE t.%I < $1%s%s ORDER BY %s LIMIT 10000) AS x',
+                    v_policy.time_column,
+                    v_table,
+                    CASE
+                        WHEN evidence = 'partial'
+                            THEN format(' TABLESAMPLE SYSTEM (%s)', round(100.0 * 12 * 1024 * 1024 / v_size, 6))
+                        ELSE ''
+                    END,
+                    v_policy.time_column,
+                    CASE WHEN v_own.has_hold THEN ' AND NOT t.legal_hold' ELSE '' END,
+                    CASE WHEN v_own.has_until THEN ' AND t.retention_until IS NULL' ELSE '' END,
+                    CASE WHEN v_facts.is_indexed THEN format('t.%I', v_policy.time_column) ELSE 'NULL::int' END
+                )
+                INTO v_found, v_first
+                USING v_cut;
+                overdue_rows := greatest(overdue_rows, v_found);
+                oldest_due := least(oldest_due, v_first + v_policy.retention_period);
+            END IF;
+            IF evidence = 'partial' AND NOT v_own.has_hold THEN
+                -- The oldest rows are where the table begins, unless space was used again.
+                EXECUTE format(
+                    'SELECT count(*), min(x.at)::timestamptz FROM (SELECT t.%I AS at FROM %s AS t LIMIT 50000) AS x '
+                    'WHERE x.at < $1',
+                    v_policy.time_column,
+                    v_table
+                )
+                INTO v_found, v_first
+                USING v_cut;
+                overdue_rows := greatest(overdue_rows, v_found);
+                oldest_due := least(oldest_due, v_first + v_policy.retention_period);
+            END IF;
+            detail := CASE
+                WHEN overdue_rows >= 10000 THEN 'at least so many'
+                WHEN evidence = 'complete' THEN 'counted'
+                WHEN overdue_rows > 0 THEN 'in a sample'
+                ELSE format(
+                    'a sample shows none; for certainty: CREATE INDEX CONCURRENTLY ON %s USING brin (%I) WITH (autosummarize = on)',
+                    table_name, v_policy.time_column
+                )
+            END;
+            IF evidence = 'partial' AND overdue_rows = 0 THEN
+                overdue_rows := NULL;
+            END IF;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                overdue_rows := NULL;
+                oldest_due := NULL;
+                evidence := 'none';
+                detail := 'the table is locked';
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION admin.get_retention_backlog() IS
+'For each active retention policy how many rows are past their time, at most 10,000 of them, and since when: totals and times only. overdue_rows is NULL where that is not known.';
+
 CREATE OR REPLACE FUNCTION admin.get_db_health_metrics()
 RETURNS TABLE (
     metric_name text,
@@ -3718,10 +3968,13 @@ BEGIN
     ),
 
     tables AS (
+        -- The view pg_stat_user_tables would work out twenty columns for these two.
         SELECT
-            sum(t.n_dead_tup) AS dead,
-            sum(t.n_live_tup) AS live
-        FROM pg_catalog.pg_stat_user_tables AS t
+            sum(pg_stat_get_dead_tuples(c.oid)) AS dead,
+            sum(pg_stat_get_live_tuples(c.oid)) AS live
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relkind IN ('r', 'm')
+            AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     ),
 
     waiting AS (
@@ -3746,9 +3999,18 @@ BEGIN
     ),
 
     broken AS (
+        -- The index of a partitioned table is not valid until each partition has its own, and one that is being
+        -- built is not yet.
         SELECT count(*) AS indexes
         FROM pg_catalog.pg_index AS x
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
         WHERE NOT x.indisvalid
+            AND c.relkind = 'i'
+            AND x.indexrelid NOT IN (
+                SELECT g.index_relid
+                FROM pg_catalog.pg_stat_progress_create_index AS g
+                WHERE g.index_relid IS NOT NULL
+            )
     ),
 
     -- name, value, unit, warn above, critical above, visible, detail
@@ -3762,10 +4024,14 @@ BEGIN
         CROSS JOIN broken AS k
         CROSS JOIN LATERAL (
             VALUES
-            (1, 'connections', a.total::numeric, 'sessions', NULL::numeric, NULL::numeric, true, 'client sessions of all databases'),
+            -- What kind of process a session of another role is, is hidden too: too few would be counted.
+            (
+                1, 'connections', a.total::numeric, 'sessions', NULL::numeric, NULL::numeric, v_sees_all,
+                'client sessions of all databases'
+            ),
             (
                 2, 'connections_used', round(100.0 * a.total / current_setting('max_connections')::numeric, 1), 'percent',
-                80, 95, true, 'of max_connections'
+                80, 95, v_sees_all, 'of max_connections'
             ),
             (3, 'sessions_active', a.active, 'sessions', NULL, NULL, v_sees_all, 'running a statement now'),
             (4, 'sessions_idle_in_transaction', a.idle_in_transaction, 'sessions', 10, 50, v_sees_all, 'hold snapshots and locks'),

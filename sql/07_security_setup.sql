@@ -81,6 +81,7 @@ $need$;
 DO $roles$
 DECLARE
     v_role record;
+    v_limit record;
     v_member record;
     v_created text[] := '{}';
 BEGIN
@@ -119,6 +120,25 @@ BEGIN
     IF 'wondernest_migration' = ANY (v_created) THEN
         ALTER ROLE wondernest_migration SET role = 'wondernest_owner';
     END IF;
+
+    -- No login works, or sits in a transaction, for ever. wondernest_backup does: a dump takes as long as it takes.
+    FOR v_limit IN
+        SELECT x.role_name, x.setting, x.value
+        FROM (
+            VALUES
+            ('wondernest_app', 'statement_timeout', '30s'),
+            ('wondernest_app', 'idle_in_transaction_session_timeout', '60s'),
+            ('wondernest_analytics', 'statement_timeout', '15min'),
+            ('wondernest_analytics', 'idle_in_transaction_session_timeout', '5min'),
+            ('wondernest_migration', 'lock_timeout', '30s'),
+            ('wondernest_migration', 'idle_in_transaction_session_timeout', '5min'),
+            ('wondernest_monitor', 'statement_timeout', '60s'),
+            ('wondernest_monitor', 'idle_in_transaction_session_timeout', '60s')
+        ) AS x (role_name, setting, value)
+        WHERE x.role_name = ANY (v_created)
+    LOOP
+        EXECUTE format('ALTER ROLE %I SET %I = %L', v_limit.role_name, v_limit.setting, v_limit.value);
+    END LOOP;
 
     -- A membership comes with the creation of one of its two roles and not later:
     -- taking wondernest_rw from the application is how writing is stopped.
@@ -755,6 +775,21 @@ BEGIN
         ),
         -- <<< columns
 
+        -- By when a row is due, for admin.get_retention_backlog; and what admin.get_unfinished_operations looks at.
+        wanted_times (table_name, columns) AS (
+            VALUES
+            ('core.user_devices', 'last_seen_at'),
+            ('content.curation_reviews', 'reviewed_at'),
+            ('subscription.invoices', 'issued_at retention_until legal_hold'),
+            ('analytics.events', 'occurred_at'),
+            ('analytics.insights', 'created_at'),
+            ('analytics.reports', 'generated_at'),
+            ('safety.content_reports', 'created_at'),
+            ('ml.child_features', 'computed_at'),
+            ('ml.recommendations', 'created_at'),
+            ('audit.operator_ledger', 'seq ts op_id phase')
+        ),
+
         -- Every function and who may call it.
         wanted_functions (functions, grantees) AS (
             VALUES
@@ -823,6 +858,10 @@ BEGIN
                 'wondernest_monitor wondernest_operator wondernest_compliance'
             ),
             ('admin.subject_totals', 'wondernest_monitor wondernest_operator'),
+            (
+                'admin.get_retention_backlog admin.get_unfinished_operations',
+                'wondernest_monitor wondernest_operator wondernest_compliance'
+            ),
             -- Nobody calls a trigger function, but attaching a partition makes its triggers anew, as the owner.
             (
                 'audit.log_row_change audit.log_truncate family.withdraw_consents_of_leaver content.sync_age_bands '
@@ -889,6 +928,15 @@ BEGIN
             FROM wanted_columns AS w
             CROSS JOIN LATERAL regexp_split_to_table(w.columns, '\s+') AS k (column_name)
             CROSS JOIN LATERAL string_to_table('wondernest_analytics wondernest_worker', ' ') AS g (grantee)
+            UNION
+            SELECT
+                'TABLE',
+                to_regclass(w.table_name)::oid,
+                'SELECT',
+                k.column_name,
+                'wondernest_definer'
+            FROM wanted_times AS w
+            CROSS JOIN LATERAL string_to_table(w.columns, ' ') AS k (column_name)
             UNION
             SELECT
                 'ROUTINE',

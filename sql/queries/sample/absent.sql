@@ -1,5 +1,6 @@
 -- answers: which of the families 1 to FAMILIES of a seed are not loaded, as ranges?
 -- privileges: superuser, or BYPASSRLS and SELECT on family.families
+-- personal: no
 -- since: 15
 -- cost: one index look a family
 SELECT

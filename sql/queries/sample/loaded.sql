@@ -1,5 +1,6 @@
 -- answers: how many rows of each kind do families FIRST to LAST of a seed have in the tables?
 -- privileges: superuser, or BYPASSRLS and SELECT on the application's schemas
+-- personal: no
 -- since: 15
 -- cost: reads the partitions of visits and speech sessions
 WITH families AS MATERIALIZED (

@@ -1,5 +1,6 @@
 -- answers: is there a real user, and is the reference data there that a sample world needs?
 -- privileges: superuser, or BYPASSRLS and SELECT on core, subscription and content
+-- personal: no
 -- since: 15
 -- cost: reads core.users until the first real user
 SELECT

@@ -1,5 +1,6 @@
 -- answers: How many accounts, families and children are there, and how many of them are samples?
 -- privileges: SELECT on core.users, family.families and family.child_profiles without row-level security
+-- personal: no
 -- since: 15
 -- cost: counts three tables
 SELECT
