@@ -6,7 +6,8 @@ They stand at the top of a checkout and inside the package of a wheel; this modu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -15,15 +16,19 @@ from wnadmin.errors import Failed, UsageError
 
 Kind = Literal["sql", "playbooks"]
 
-_VARIANT = re.compile(r"^(?P<stem>.+?)(?:\.pg(?P<major>\d+))?\.sql$")
-_FACT = re.compile(r"^--\s*(?P<key>answers|does|privileges|since|cost|needs):\s*(?P<value>.*)$")
+_VARIANT = re.compile(r"^(?P<stem>.+?)(?:\.pg(?P<major>\d+)|\.ext(?P<first>\d+)_(?P<second>\d+))?\.sql$")
+_FACT = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*)$")
+
+Version = tuple[int, int]
+"""Of an extension: (1, 11) for 1.11."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
     """A bundled file: ``name`` as the operator types it (``queries/locks/tree``), its text and header facts.
 
-    ``since`` is the oldest PostgreSQL major the file runs on.
+    ``since`` is the oldest PostgreSQL major the file runs on. ``extension`` is the one whose version chooses
+    between the variants. ``facts`` are all ``-- key: value`` lines at the top, as they stand.
     """
 
     name: str
@@ -33,6 +38,8 @@ class SqlFile:
     privileges: str = ""
     cost: str = ""
     since: int = 15
+    extension: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -51,29 +58,40 @@ def root(kind: Kind) -> Path:
     )
 
 
-def load(name: str, server_version: int | None = None) -> SqlFile:
-    """Load ``name`` (without ``.sql``), the highest ``.pgNN`` variant that fits ``server_version`` (as 170004)."""
+def load(name: str, server_version: int | None = None, extension: Version | None = None) -> SqlFile:
+    """Load ``name`` (without ``.sql``) in the variant that fits best.
+
+    ``NAME.pg17.sql`` is for servers of that major and newer (``server_version`` as 170004), ``NAME.ext1_11.sql``
+    for that version and newer of the extension which the file names in its header; a file has variants of one
+    of the two kinds. Raises UsageError for an unknown name.
+    """
     folder, _, stem = name.rpartition("/")
-    place = root("sql") / folder
-    major = None if server_version is None else server_version // 10000
-    best: tuple[int, Path] | None = None
-    if place.resolve().is_relative_to(root("sql").resolve()) and place.is_dir():
-        for path in place.iterdir():
-            match = _VARIANT.match(path.name)
-            if match is None or match["stem"] != stem:
-                continue
-            needs = int(match["major"] or 0)
-            if needs and (major is None or needs > major):
-                continue
-            if best is None or needs > best[0]:
-                best = (needs, path)
+    major = 0 if server_version is None else server_version // 10000
+    best: tuple[Version, Path] | None = None
+    for needs, by_extension, path in _variants(root("sql") / folder).get(stem, ()):
+        has = (extension or (0, 0)) if by_extension else (major, 0)
+        if needs <= has and (best is None or needs > best[0]):
+            best = (needs, path)
     if best is None:
         raise UsageError(f"there is no bundled SQL file {name}", next="See `wnadmin sql list`.")
     return read(best[1], name)
 
 
+@cache
+def _variants(place: Path) -> Mapping[str, Sequence[tuple[Version, bool, Path]]]:
+    """List a folder once: by stem, what each of its variants needs, whether of an extension, and where it is."""
+    found: dict[str, list[tuple[Version, bool, Path]]] = {}
+    if place.resolve().is_relative_to(root("sql").resolve()) and place.is_dir():
+        for path in place.iterdir():
+            if match := _VARIANT.match(path.name):
+                by_extension = bool(match["first"])
+                needs = (int(match["first"]), int(match["second"])) if by_extension else (int(match["major"] or 0), 0)
+                found.setdefault(match["stem"], []).append((needs, by_extension, path))
+    return found
+
+
 def read(path: Path, name: str) -> SqlFile:
-    """Read one file and its header facts (``-- answers:``, ``-- privileges:``, ``-- since:``, ``-- cost:``)."""
+    """Read one file and the facts in its header: ``-- answers:``, ``-- privileges:``, ``-- since:`` and so on."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -93,19 +111,22 @@ def read(path: Path, name: str) -> SqlFile:
         privileges=facts.get("privileges", ""),
         cost=facts.get("cost", ""),
         since=int(digits[0]) if digits else 15,
+        extension=facts.get("extension", ""),
+        facts=facts,
     )
 
 
-def catalogue() -> list[SqlFile]:
-    """List every bundled query, change and check, variants folded into one name, sorted by name."""
+def catalogue(*areas: str) -> list[SqlFile]:
+    """List every bundled query, change and check, or those of ``areas``; variants folded into one name, sorted."""
     seen: dict[str, Path] = {}
     base = root("sql")
-    for area in ("queries", "changes", "checks"):
+    for area in areas or ("queries", "changes", "checks"):
         for path in sorted((base / area).rglob("*.sql")):
             match = _VARIANT.match(path.name)
             if match:
                 name = (path.parent / match["stem"]).relative_to(base).as_posix()
-                seen.setdefault(name, path)
+                plain = not match["major"] and not match["first"]
+                seen[name] = path if plain else seen.get(name, path)
     return [read(path, name) for name, path in sorted(seen.items())]
 
 

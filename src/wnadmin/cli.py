@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from wnadmin import __version__
-from wnadmin.engine.boundary import guarded
+from wnadmin.engine.boundary import Answered, asks_for_nagios, guarded, plugin_failed
 from wnadmin.engine.lean import LeanGroup
 
 NOUNS: dict[str, str] = {
@@ -17,8 +17,18 @@ NOUNS: dict[str, str] = {
     "server": "Start, stop and inspect the embedded PostgreSQL of this user.",
     "setup": "Make the WonderNest database and prove what was made.",
     "sample": "Load a deterministic world of families.",
+    "migrate": "Move the schema forward with files that Flyway would run alike.",
+    "health": "Run checks that say what is wrong and how sure that is.",
+    "connections": "Show who holds the connections, against each limit.",
+    "sessions": "Show who is connected, doing what, for how long.",
+    "locks": "Show who blocks whom, and whom to end.",
     "queries": "Look at and reset the statement statistics.",
+    "tables": "See how big and how bloated tables are, and what waits for vacuum.",
+    "indexes": "Judge which indexes may go, must stay, or are missing.",
+    "config": "Compare the server's settings with the recommended ones.",
+    "backup": "Make backups that are known to restore.",
     "audit": "Read, prove and finish what the operator ledger holds.",
+    "playbook": "List, show and prove the incident pages.",
     "sql": "List, show and run the bundled SQL.",
 }
 """Every noun with its line in the help, in the order of the help."""
@@ -85,5 +95,9 @@ def _run() -> int:
     try:
         command.main(prog_name="wnadmin")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(bool(end.code))
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        if code and not isinstance(end, Answered) and asks_for_nagios(sys.argv[1:]):
+            # The parser ends with 2, which a monitor would read as critical.
+            return plugin_failed("the command line is wrong")
+        return code
     return 0

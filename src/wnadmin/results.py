@@ -54,7 +54,9 @@ class Table:
 class Report:
     """What a look found: tables, free text, and the command to type next.
 
-    ``kind`` names the contract for machines: ``{"schema": "wnadmin/<kind>/1"}``.
+    ``kind`` names the contract for machines: ``{"schema": "wnadmin/<kind>/1"}``. One that is ``personal`` tells
+    about a person, and is recorded before it is shown. ``page`` is Markdown that people read instead of the tables,
+    which are its parts for machines.
     """
 
     kind: str
@@ -62,17 +64,27 @@ class Report:
     text: str = ""
     notes: tuple[str, ...] = ()
     next: str = ""
+    personal: bool = False
+    page: str = ""
 
 
 Severity: TypeAlias = Literal["ok", "skipped", "warn", "unknown", "critical"]
 Evidence: TypeAlias = Literal["complete", "partial", "none"]
+Standing: TypeAlias = Literal["", "waived", "known", "allowed"]
 
 SEVERITY_ORDER: Mapping[Severity, int] = {"ok": 0, "skipped": 0, "warn": 1, "unknown": 2, "critical": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement of one check about one object, with how well it could see."""
+    """One judgement of one check about one object, with how well it could see.
+
+    ``measured`` and ``threshold`` are for people; ``value``, ``unit``, ``warn`` and ``critical`` are the same as
+    numbers where there are any (``below``: less is worse). ``sql`` names the bundled
+    file that looked, ``remediation`` is what to do or to type. ``waiver_key`` is what a waiver names. ``standing``
+    is ``waived`` for what the settings excuse, ``known`` for what the baseline had already and ``allowed`` for what
+    was allowed to be unknown; none of these counts.
+    """
 
     id: str
     check: str
@@ -88,6 +100,12 @@ class Finding:
     playbook: str = ""
     sql: str = ""
     waiver_key: str = ""
+    value: float | None = None
+    unit: str = ""
+    warn: float | None = None
+    critical: float | None = None
+    below: bool = False
+    standing: Standing = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +119,8 @@ class Findings:
 
     @property
     def worst(self) -> Severity:
-        """The highest severity, ``ok`` when there is none."""
-        return max((f.severity for f in self.findings), key=SEVERITY_ORDER.__getitem__, default="ok")
+        """The highest severity of what counts, ``ok`` when there is none."""
+        return max((f.severity for f in self.findings if not f.standing), key=SEVERITY_ORDER.__getitem__, default="ok")
 
 
 @dataclass(frozen=True, slots=True)

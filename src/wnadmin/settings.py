@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,40 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "lock_timeout": str,
     "statement_timeout": str,
     "thresholds": dict,
+    "waivers": list,
+    "backup_login": str,
+    "backup_recipients": list,
 }
+
+_WAIVER: Mapping[str, type] = {"key": str, "owner": str, "reason": str, "expires": date}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding that somebody answers for until a day, that day included.
+
+    ``key`` is a finding's waiver_key, or ends in ``*`` for all that begin so. What could not be seen is waived by
+    its exact key only.
+    """
+
+    key: str
+    owner: str
+    reason: str
+    expires: date
+
+    def covers(self, key: str, *, blind: bool) -> bool:
+        """Say whether this waiver is about the finding of that key."""
+        if self.key.endswith("*") and not blind:
+            return key.startswith(self.key[:-1])
+        return key == self.key
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One WonderNest installation. ``primary``, ``standbys`` and ``pooler`` are conninfo strings or URIs.
 
-    ``minimum_server`` is the oldest PostgreSQL major accepted. Timeouts are PostgreSQL durations.
+    ``minimum_server`` is the oldest PostgreSQL major accepted. Timeouts are PostgreSQL durations. pg_dump logs in as
+    ``backup_login``, and a backup is encrypted to ``backup_recipients``: public keys of age, never a secret one.
     """
 
     name: str = ""
@@ -53,6 +80,9 @@ class Profile:
     lock_timeout: str = "5s"
     statement_timeout: str = "10min"
     thresholds: Mapping[str, Any] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    backup_login: str = ""
+    backup_recipients: tuple[str, ...] = ()
 
 
 def config_path() -> Path:
@@ -134,4 +164,28 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
     known = dict(table)
     if "standbys" in known:
         known["standbys"] = tuple(str(one) for one in known["standbys"])
+    if "backup_recipients" in known:
+        known["backup_recipients"] = tuple(str(one) for one in known["backup_recipients"])
+    if "waivers" in known:
+        known["waivers"] = tuple(_waiver(one, where) for one in known["waivers"])
     return Profile(name=name, **known)
+
+
+def _waiver(table: Any, where: str) -> Waiver:
+    example = 'Write { key = "CHECK:OBJECT", owner = "…", reason = "…", expires = 2026-12-31 }.'
+    if not isinstance(table, dict):
+        raise UsageError(f"a waiver of {where} is not a table", next=example)
+    for key, kind in _WAIVER.items():
+        value = table.get(key)
+        # A moment is a date to Python, and compares with none.
+        if not isinstance(value, kind) or isinstance(value, datetime) or not value:
+            raise UsageError(
+                f"a waiver of {where} has no {key}" if value is None else f"{key} of a waiver of {where} is {value!r}",
+                why="A waiver says what it excuses, who answers for it, why, and until which day.",
+                next=example,
+            )
+    if unknown := sorted(set(table) - set(_WAIVER)):
+        raise UsageError(f"unknown key {unknown[0]} in a waiver of {where}", next=example)
+    if table["key"] == "*":
+        raise UsageError(f"a waiver of {where} would excuse everything", next=example)
+    return Waiver(**table)

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -181,8 +182,10 @@ def _resume_and_prove(wn: Cli, rows: Rows) -> dict[str, list[dict[str, str]]]:
     verified = wn.run("audit", "verify", "--format", "json")
     assert verified.code == 3
     assert "ledger.unfinished" in verified.out
-    resumed = wn.run("audit", "resume", orphan["operation"][:8], "--yes")
+    resumed = wn.run("audit", "resume", orphan["operation"][:8], "--yes", "--format", "json")
     assert resumed.code == 0, resumed.err
+    assert (resumed.json()["schema"], resumed.json()["status"]) == ("wnadmin/queries-reset/1", "done")
+    assert resumed.json()["operation"] == orphan["operation"]
     assert wn.run("audit", "unfinished", "--format", "json").json()["tables"]["unfinished"] == []
     assert [payload["status"] for phase, payload in rows.all() if phase == "outcome"] == ["done"]
     again = wn.run("audit", "resume", orphan["operation"], "--yes")
@@ -200,9 +203,9 @@ def _outcome_steps(log: dict[str, dict[str, list[dict[str, str]]]]) -> list[dict
     return steps
 
 
-def _await(true: object, seconds: float = 20) -> None:
+def _await(true: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]  # a function without arguments
+    while not true():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -67,6 +68,21 @@ def test_a_setup_is_not_resumed_on_another_database(cli: Cli, server: Server, em
     assert elsewhere.code == 4
     assert f"was begun on {empty_db}" in elsewhere.err
     assert here.run("audit", "resume", orphan["operation"], "--yes").code == 0
+
+
+def test_what_is_taken_back_is_shown_in_the_form_that_was_asked_for(wn: Cli) -> None:
+    loaded = wn.run("sample", "load", "--families", "2", "--years", "1", "--yes", "--format", "json")
+    assert loaded.code == 0, loaded.err
+    planned = wn.run("audit", "undo", loaded.json()["operation"], "--dry-run", "--format", "ndjson")
+    assert planned.code == 0, planned.err
+    assert all(json.loads(line) for line in planned.out.splitlines())
+    undone = wn.run("audit", "undo", loaded.json()["operation"], "--yes", "--format", "json")
+    assert undone.code == 0, undone.err
+    assert (undone.json()["schema"], undone.json()["status"]) == ("wnadmin/sample-load/1", "done")
+    assert {step["status"] for step in undone.json()["steps"]} == {"undone"}
+    wrong = wn.run("audit", "undo", loaded.json()["operation"], "--format", "xml")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "unknown format xml" in wrong.err
 
 
 def test_an_at_sign_in_a_uri_does_not_show_half_a_password(cli: Cli) -> None:

@@ -53,7 +53,7 @@ def table(server: Server, fresh_db: str) -> str:
     return fresh_db
 
 
-def run(body: Any, server: Server, dbname: str, **more: Any) -> tuple[Outcome, Exit]:
+def run(body: Any, server: Server, dbname: str, **more: Any) -> tuple[Outcome, int]:
     options = Options(dsn=server.dsn(dbname), yes=True, quiet=True, **more.pop("options", {}))
     declared = Declared("tests change", body, "Plan", {"db": "Database"})
     value, code = life.run(declared, {}, [], options, **more)

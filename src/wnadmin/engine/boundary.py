@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from wnadmin.errors import Exit, WnError
 
@@ -18,6 +19,7 @@ def guarded(run: Callable[[], int]) -> int:
     if sys.stdout is None:
         sys.stderr.write("wnadmin: standard output is closed, and the results go there\n")
         return int(Exit.USAGE)
+    nagios = asks_for_nagios(sys.argv[1:])
     try:
         code = run()
         sys.stdout.flush()
@@ -26,6 +28,8 @@ def guarded(run: Callable[[], int]) -> int:
         from wnadmin.render import talk
 
         talk.error(error)
+        if nagios:
+            return plugin_failed(error.what, critical=error.exit == Exit.NO_CONNECTION)
         return int(error.exit)
     except KeyboardInterrupt:
         sys.stderr.write("\nwnadmin: interrupted\n")
@@ -40,12 +44,30 @@ def guarded(run: Callable[[], int]) -> int:
             sys.stderr.write(f"wnadmin: cannot write the output: {error.strerror}\n")
             sys.stderr.write("wnadmin: next: `wnadmin audit log` shows what was done.\n")
             return int(Exit.FAILED)
-        return _bug(error)
+        return _bug(error, nagios)
     except Exception as error:
-        return _bug(error)
+        return _bug(error, nagios)
 
 
-def _bug(error: Exception) -> int:
+class Answered(SystemExit):
+    """The end of a run that has judged: its code is the verdict, whatever a parser's own codes mean."""
+
+
+def asks_for_nagios(argv: Sequence[str]) -> bool:
+    """Say whether the plugin convention was asked for; read from argv, since usage errors come before parsing."""
+    return "--exit-style=nagios" in argv or ("--exit-style", "nagios") in itertools.pairwise(argv)
+
+
+def plugin_failed(what: str, *, critical: bool = False) -> int:
+    """Say on stdout, where a monitor reads, that there is no verdict; gives the code."""
+    from wnadmin.render import nagios
+
+    sys.stdout.write(nagios.failed(what, critical=critical))
+    sys.stdout.flush()
+    return 2 if critical else 3
+
+
+def _bug(error: Exception, nagios: bool) -> int:
     # The text of an unexpected error may quote a statement or a value, so only places and its class are shown.
     sys.stderr.write(f"wnadmin: internal error: {type(error).__name__}\n")
     for frame in traceback.extract_tb(error.__traceback__)[-8:]:
@@ -55,4 +77,6 @@ def _bug(error: Exception) -> int:
         "wnadmin: next: this is a defect of wnadmin; report these lines. `wnadmin audit unfinished` "
         "shows whether a change was under way.\n"
     )
+    if nagios:
+        return plugin_failed(f"internal error: {type(error).__name__}")
     return int(Exit.FAILED)

@@ -54,15 +54,33 @@ def embedded(database: str) -> Target:
     return Target(dict(cluster.conninfo(database)), source="the embedded server")
 
 
-def open_session(target: Target, profile: settings.Profile, command: str, *, change: bool) -> Session:
-    """Connect, and refuse a server that is too old, or a standby when the command changes data."""
+def all_nodes(target: Target, profile: settings.Profile, options: Options) -> list[Target]:
+    """Give the profile's primary and standbys; one node, called ``server``, where no profile chose it."""
+    from wnadmin.postgres.session import target_from_dsn
+
+    if options.dsn is not None or not profile.primary:
+        return [replace(target, node="server")]
+    source = f"profile {profile.name}"
+    standbys = [target_from_dsn(one, source=source) for one in profile.standbys]
+    return [target, *(replace(one, node=f"standby{number}") for number, one in enumerate(standbys, 1))]
+
+
+def open_session(
+    target: Target, profile: settings.Profile, command: str, *, change: bool, brief: bool = False
+) -> Session:
+    """Connect, and refuse a server that is too old, or a standby when the command changes data.
+
+    ``brief`` makes the session read-only and impatient: a look must not queue up in the fire it looks into.
+    """
     from wnadmin.postgres.errors import refuse_standby
-    from wnadmin.postgres.session import Timeouts, connect
+    from wnadmin.postgres.session import BRIEF, Timeouts, connect
 
     session = connect(
         target,
         command=command,
-        timeouts=Timeouts(lock=profile.lock_timeout, statement=profile.statement_timeout),
+        timeouts=BRIEF if brief else Timeouts(lock=profile.lock_timeout, statement=profile.statement_timeout),
+        # Compiling a query over the lock table takes the server seconds, running it milliseconds.
+        settings={"default_transaction_read_only": "on", "jit": "off"} if brief else None,
     )
     try:
         require_version(session, profile.minimum_server)

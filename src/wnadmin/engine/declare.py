@@ -5,6 +5,7 @@ filled in by the engine and never reach the command line:
 
 ============ ==========================================================================
 Database     a connected session to the profile's primary, with bundled SQL
+Nodes        a connected session to each node of the profile, for looks
 Connections  opens sessions to the server, for commands that need other databases or logins
 Target       where the command would go, not connected
 Profile      the profile's settings
@@ -13,7 +14,8 @@ Inputs       what an earlier, unfinished run of the same command had chosen
 Options      the engine's own options, for commands that run other commands
 ============ ==========================================================================
 
-``Database | None`` gives None, and says so on stderr, when the server cannot be reached.
+``Database | None`` gives None, and says so on stderr, when the server cannot be reached; ``Connections | None`` does
+so when no server is named.
 """
 
 from __future__ import annotations
@@ -26,14 +28,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from wnadmin.engine.boundary import Answered
 from wnadmin.engine.lean import LeanCommand, LeanGroup
-from wnadmin.engine.options import Options
+from wnadmin.engine.options import ExitStyle, Options
 from wnadmin.results import Severity
 
-INJECTED = ("Database", "Connections", "Target", "Profile", "Recorder", "Inputs", "Options")
+INJECTED = ("Database", "Nodes", "Connections", "Target", "Profile", "Recorder", "Inputs", "Options")
 """Type names that the engine fills in."""
 
-_CONNECTED = frozenset({"Database", "Connections", "Target", "Profile", "Recorder"})
+_CONNECTED = frozenset({"Database", "Nodes", "Connections", "Target", "Profile", "Recorder"})
 
 Node = Literal["primary", "any", "none"]
 Body = Callable[..., Any]
@@ -49,9 +52,11 @@ class Declared:
     injected: Mapping[str, str] = field(default_factory=dict)
     node: Node = "primary"
     watch: bool = False
+    brief: bool = False
     personal: bool = False
     records: bool = True
     raw: str = ""
+    formatted: bool = False
 
     @property
     def needs_target(self) -> bool:
@@ -77,15 +82,19 @@ def command(
     name: str = "",
     node: Node = "primary",
     watch: bool = False,
+    brief: bool = False,
     personal: bool = False,
     records: bool = True,
     raw: str | None = None,
+    formatted: bool = False,
 ) -> Callable[[Body], Body]:
     """Declare a body as a command of ``app``.
 
-    ``watch`` adds --watch to a Report. ``personal`` records a read before it is shown. ``records`` False is
-    for commands whose every run would only record itself. ``raw`` says why a command is none of Report,
-    Findings and Plan; it then gets its own parameters, the connection options and nothing else.
+    ``watch`` adds --watch to a look. ``brief`` is for looks into a fire: the session is read-only, waits for a
+    lock no longer than a moment and gives up a statement after seconds. ``personal`` records a read before it
+    is shown. ``records`` False is for commands whose every run would only record itself. ``raw`` says why a
+    command is none of Report, Findings and Plan; it then gets its own parameters, the connection options and,
+    when it is ``formatted`` because it shows another command's value, --format.
     """
 
     def decorate(body: Body) -> Body:
@@ -105,9 +114,11 @@ def command(
             injected,
             node,
             watch,
+            brief,
             personal,
             records,
             raw or "",
+            formatted,
         )
         app.command(verb, cls=LeanCommand, help=inspect.getdoc(body))(_wrap(declared, own))
         return body
@@ -162,7 +173,7 @@ def _engine_options(declared: Declared) -> dict[str, inspect.Parameter]:
             ],
             None,
         )
-    if not declared.raw:
+    if not declared.raw or declared.formatted:
         found["format_"] = (
             Annotated[
                 str,
@@ -170,7 +181,7 @@ def _engine_options(declared: Declared) -> dict[str, inspect.Parameter]:
                     "--format",
                     "-f",
                     metavar="FORMAT",
-                    help="auto, table, plain, markdown, json, ndjson or csv.",
+                    help=_formats(declared),
                     rich_help_panel="Output",
                 ),
             ],
@@ -208,6 +219,30 @@ def _engine_options(declared: Declared) -> dict[str, inspect.Parameter]:
                 ),
             ],
             None,
+        )
+        found["baseline"] = (
+            Annotated[
+                str | None,
+                typer.Option(
+                    "--baseline",
+                    metavar="FILE",
+                    help="Fail only on what this saved JSON does not have.",
+                    rich_help_panel="Judgement",
+                ),
+            ],
+            None,
+        )
+        found["exit_style"] = (
+            Annotated[
+                str,
+                typer.Option(
+                    "--exit-style",
+                    metavar="STYLE",
+                    help="ci (0 or 3), or nagios (0 to 3, and its line).",
+                    rich_help_panel="Judgement",
+                ),
+            ],
+            "ci",
         )
     if declared.returns == "Plan":
         panel = "Care"
@@ -250,6 +285,11 @@ def _engine_options(declared: Declared) -> dict[str, inspect.Parameter]:
     }
 
 
+def _formats(declared: Declared) -> str:
+    more = ", csv or nagios" if declared.returns == "Findings" else " or csv"
+    return f"auto, table, plain, markdown, json, ndjson{more}."
+
+
 def _wrap(declared: Declared, own: Mapping[str, inspect.Parameter]) -> Callable[..., None]:
     engine = _engine_options(declared)
     if clash := set(own) & set(engine):
@@ -260,6 +300,8 @@ def _wrap(declared: Declared, own: Mapping[str, inspect.Parameter]) -> Callable[
 
         options = _options({key: given.pop(key) for key in engine})
         code = invoke.from_command_line(declared, given, to_argv(ctx, own), options, ctx)
+        if code and options.exit_style == "nagios":
+            raise Answered(code)
         if code:
             raise typer.Exit(code)
 
@@ -280,12 +322,18 @@ def _options(given: dict[str, Any]) -> Options:
     form = given.pop("format_", "auto")
     if form not in render.FORMATS:
         raise UsageError(f"unknown format {form}", next=f"Use one of {', '.join(render.FORMATS)}.")
+    if form == "nagios" and "exit_style" not in given:
+        raise UsageError("this command has no nagios format", why="Only findings have one.", next="Use --format json.")
     fail_on = given.pop("fail_on", "warn")
     if fail_on not in ("warn", "critical"):
         raise UsageError(f"unknown severity {fail_on}", next="Use --fail-on warn or --fail-on critical.")
+    style = given.pop("exit_style", "ci")
+    if style not in ("ci", "nagios"):
+        raise UsageError(f"unknown exit style {style}", next="Use --exit-style ci or --exit-style nagios.")
+    exit_style: ExitStyle = style
     allowed = tuple(given.pop("allow_unknown", None) or ())
     severity: Severity = fail_on
-    return Options(format=form, fail_on=severity, allow_unknown=allowed, **given)
+    return Options(format=form, fail_on=severity, allow_unknown=allowed, exit_style=exit_style, **given)
 
 
 def to_argv(ctx: typer.Context, own: Mapping[str, inspect.Parameter]) -> list[str]:

@@ -30,7 +30,7 @@ class _Frame:
     prior: Prior | None = None
     undo: bool = False
     value: Result | None = None
-    code: Exit = Exit.OK
+    code: int = Exit.OK
 
 
 _frame: contextvars.ContextVar[_Frame | None] = contextvars.ContextVar("wnadmin_frame", default=None)
@@ -82,6 +82,11 @@ def from_command_line(
         _root.reset(root_token)
 
 
+def root() -> Any:
+    """Give the root command of the program that runs, None outside a command."""
+    return _root.get()
+
+
 def _raw_injected(declared: Declared, options: Options) -> dict[str, Any]:
     return {name: options for name, kind in declared.injected.items() if kind == "Options"}
 
@@ -103,7 +108,7 @@ def invoke(
     prior: Prior | None = None,
     undo: bool = False,
     quiet: bool = True,
-) -> tuple[Result, Exit]:
+) -> tuple[Result, int]:
     """Run ``argv`` (without ``wnadmin``) in this process and give its value and exit code.
 
     The inner command takes connection, --yes and --reason from ``options``. Raises what the inner one raises.

@@ -7,21 +7,22 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from wnadmin.engine import apply
-from wnadmin.engine.connect import open_session, resolve
+from wnadmin.engine import apply, judgement
+from wnadmin.engine.connect import all_nodes, open_session, resolve
 from wnadmin.engine.operation import Operation, Prior
 from wnadmin.errors import Exit, NoConnection, Refused, UsageError, WnError
-from wnadmin.results import SEVERITY_ORDER, Findings, Plan, Report, Result
+from wnadmin.results import Findings, Plan, Report, Result
 
 if TYPE_CHECKING:
     from wnadmin.engine.declare import Declared
     from wnadmin.engine.options import Options
     from wnadmin.ledger.recorder import Recorder
     from wnadmin.postgres.connections import Connections
+    from wnadmin.postgres.nodes import Nodes
     from wnadmin.postgres.session import Session
     from wnadmin.postgres.target import Target
     from wnadmin.settings import Profile
@@ -38,7 +39,7 @@ def run(
     *,
     prior: Prior | None = None,
     undo: bool = False,
-) -> tuple[Result, Exit]:
+) -> tuple[Result, int]:
     """Run one command to its end and give its value and exit code; prints unless ``options.quiet``."""
     from wnadmin.ledger.recorder import Recorder
 
@@ -105,7 +106,11 @@ def _inject(
         elif kind == "Database":
             session = _session(declared, operation, profile, stack)
             injected[name] = Database(session)
-        elif kind == "Connections":
+        elif kind == "Nodes":
+            injected[name] = _nodes(declared, operation, profile, stack)
+        elif kind == "Connections?" and operation.target is None:
+            injected[name] = None
+        elif kind.rstrip("?") == "Connections":
             injected[name] = _connections(declared, operation, profile, stack)
         elif kind == "Target":
             injected[name] = operation.target
@@ -132,6 +137,16 @@ def _connections(
     return stack.enter_context(contextlib.closing(Connections(operation.target, declared.name, limits)))
 
 
+def _nodes(declared: Declared, operation: Operation, profile: Profile | None, stack: contextlib.ExitStack) -> Nodes:
+    from wnadmin.postgres.nodes import Nodes
+
+    if operation.target is None or profile is None:
+        raise TypeError(f"{declared.name} was not given a target")
+    targets = all_nodes(operation.target, profile, operation.options)
+    opener = partial(open_session, profile=profile, command=declared.name, change=False, brief=True)
+    return stack.enter_context(contextlib.closing(Nodes(targets, opener)))
+
+
 def _session(declared: Declared, operation: Operation, profile: Profile | None, stack: contextlib.ExitStack) -> Session:
     if operation.target is None or profile is None:
         raise TypeError(f"{declared.name} was not given a target")
@@ -140,6 +155,7 @@ def _session(declared: Declared, operation: Operation, profile: Profile | None, 
         profile,
         declared.name,
         change=declared.returns == "Plan" and declared.node == "primary",
+        brief=declared.brief,
     )
     stack.callback(session.close)
     return session
@@ -153,46 +169,31 @@ def _look(
     recorder: Recorder,
     profile: Profile | None,
     stack: contextlib.ExitStack,
-) -> tuple[Result, Exit]:
+) -> tuple[Result, int]:
     options = operation.options
-    if isinstance(value, Findings):
-        _require_known(value, options)
-    if declared.personal:
+    value = _weighed(value, options, profile)
+    personal = declared.personal or (isinstance(value, Report) and value.personal)
+    if personal:
         # Reading about a person is recorded before it is shown, or not shown.
         recorder.read(operation.id, operation.identity())
     _write(value, options)
     if options.watch is not None:
         _watch(declared, arguments, operation, recorder, profile, stack, options.watch)
-    elif declared.records and declared.needs_target and not declared.personal:
+    elif declared.records and declared.needs_target and not personal:
         with contextlib.suppress(WnError):
             recorder.read(operation.id, operation.identity())
     if isinstance(value, Findings):
-        return value, judge(value, options)
+        return value, judgement.code(value, options)
     return value, Exit.OK
 
 
-def _require_known(value: Findings, options: Options) -> None:
-    known = sorted({one.check for one in value.findings})
-    for name in options.allow_unknown:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise UsageError(
-                f"--allow-unknown {name}: there is no such check here",
-                why=f"The checks are: {', '.join(known)}.",
-                next=f"Did you mean {near[0]}?" if near else "Name one of them.",
-            )
-
-
-def judge(value: Findings, options: Options) -> Exit:
-    """3 when a finding is at or above --fail-on, or could not be seen and was not allowed to be; else 0."""
-    bar = SEVERITY_ORDER[options.fail_on]
-    for finding in value.findings:
-        if finding.severity == "unknown":
-            if finding.check not in options.allow_unknown:
-                return Exit.FINDINGS
-        elif finding.severity not in ("ok", "skipped") and SEVERITY_ORDER[finding.severity] >= bar:
-            return Exit.FINDINGS
-    return Exit.OK
+def _weighed(value: Report | Findings, options: Options, profile: Profile | None) -> Report | Findings:
+    if not isinstance(value, Findings):
+        return value
+    today = datetime.now(UTC).date()
+    weighed = judgement.weigh(value, options, profile.waivers if profile else (), today)
+    judgement.require_known(weighed, options)
+    return weighed
 
 
 def _watch(
@@ -212,21 +213,33 @@ def _watch(
         recorder.read(operation.id, {**operation.identity(), "watch": True})
     inner = stack.enter_context(contextlib.ExitStack())
     injected: dict[str, Any] | None = None
-    pause = seconds
+    pause, said = seconds, ""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(pause)
             try:
                 if injected is None:
                     injected = _inject(declared, operation, recorder, profile, inner)
-                value = declared.body(**arguments, **injected)
+                value = _weighed(declared.body(**arguments, **injected), operation.options, profile)
             except WnError as error:
-                talk.error(error)
+                if error.what != said:
+                    # Once, with its time: the same words every second would push the last look off the screen.
+                    talk.note(datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ, and again until it succeeds:"))
+                    talk.error(error)
+                said = error.what
                 inner.close()
                 injected, pause = None, min(max(pause * 2, 1.0), WAIT_LIMIT)
                 continue
-            pause = seconds
+            pause, said = seconds, ""
             _write(value, operation.options, again=True)
+    _leave(operation.options)
+
+
+def _leave(options: Options) -> None:
+    from wnadmin import render
+
+    if not options.quiet and render.redraws(options.format, sys.stdout):
+        render.leave(sys.stdout)
 
 
 def _write(value: Result, options: Options, *, again: bool = False) -> None:
@@ -236,16 +249,25 @@ def _write(value: Result, options: Options, *, again: bool = False) -> None:
     if options.quiet:
         return
     form = render.resolve(options.format, sys.stdout)
+    if isinstance(value, Findings) and options.exit_style == "nagios" and options.format == "auto":
+        form = "nagios"
     if options.watch is not None and form in ("json", "csv"):
         raise UsageError(
             f"--watch cannot write {form}",
             why="A stream of looks is written as one object a line.",
             next="Use --format ndjson.",
         )
-    if again and form == "table":
-        render.clear(sys.stdout)
-    elif again and form in ("plain", "markdown"):
-        talk.note(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if options.watch is not None and render.redraws(form, sys.stdout):
+        heading = f"{now}, again every {options.watch:g} s; Ctrl-C ends"
+        if isinstance(value, Findings):
+            # What is cut off at the end of a small window must not be the verdict.
+            heading = f"{render.tally(value)} | {heading}"
+        render.redraw(value, heading=heading, stream=sys.stdout, first=not again)
+        sys.stdout.flush()
+        return
+    if again and form in ("table", "plain", "markdown"):
+        talk.note(now)
     for words in render.write(value, format=form, stream=sys.stdout):
         talk.note(words)
     sys.stdout.flush()

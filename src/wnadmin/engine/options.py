@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wnadmin.results import Severity
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from wnadmin.render import Format
+
+ExitStyle: TypeAlias = Literal["ci", "nagios"]
+"""``ci`` is the one of every command; ``nagios`` exits 0 ok, 1 warning, 2 critical, 3 unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Options:
     watch: float | None = None
     fail_on: Severity = "warn"
     allow_unknown: tuple[str, ...] = ()
+    baseline: str | None = None
+    exit_style: ExitStyle = "ci"
     dry_run: bool = False
     check: bool = False
     yes: bool = False

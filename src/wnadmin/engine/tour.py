@@ -57,7 +57,7 @@ def _stop(stop: demo.Stop, options: Options, operation: UUID) -> None:
         sys.stdout.flush()
     else:
         _say(f"  {_in_short(value)}")
-    if code:
+    if code and not (stop.judges and code == Exit.FINDINGS):
         raise Failed(
             f"the demonstration stopped at `wnadmin {' '.join(stop.argv)}`",
             why=f"It ended with exit code {int(code)}.",

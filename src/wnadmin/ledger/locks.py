@@ -19,6 +19,13 @@ from wnadmin.ledger import canonical, private
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
 
+TABLES = "the tables of this database"
+"""The target of every change that makes, detaches or drops tables, and of a backup.
+
+A dump holds a lock on each table for as long as it runs: a change of tables would queue up behind it, and every
+query behind that change. The lock is the database's own, so the name needs none.
+"""
+
 _TRY = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('wnadmin:' || %s::text, 0))"
 
 

@@ -28,6 +28,7 @@ PAYLOAD_VERSION = 1
 """``v`` of every payload; it rises when a key changes its meaning."""
 
 _TIMEOUTS = Timeouts(lock="5s", statement="15s", connect=5)
+_HURRIED = Timeouts(lock="250ms", statement="2s", connect=5)
 _SETTINGS = {
     # A database in read-only mode still records who did what to it.
     "default_transaction_read_only": "off",
@@ -72,6 +73,7 @@ class Recorder:
         self._locks: list[str] = []
         self._files: dict[str, locks.FileLock] = {}
         self._begun_in_spool: set[UUID] = set()
+        self._hurried = False
 
     @classmethod
     def open(cls, target: Target | None, command: str, *, state: Path | None = None) -> Recorder:
@@ -103,7 +105,11 @@ class Recorder:
         return self._record("outcome", op_id, payload)
 
     def read(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
-        """Record a read; raises Refused when it can be recorded nowhere."""
+        """Record a read; raises Refused when it can be recorded nowhere.
+
+        It waits for the ledger a moment only, then the spool has it: a look must not take longer for its row.
+        """
+        self._hurried = True
         return self._record("read", op_id, payload)
 
     def declined(self, op_id: UUID, payload: Mapping[str, object]) -> Recorded:
@@ -241,7 +247,12 @@ class Recorder:
             return None
         self._drop()
         try:
-            session = connect(self._target, command=self._command, timeouts=_TIMEOUTS, settings=_SETTINGS)
+            session = connect(
+                self._target,
+                command=self._command,
+                timeouts=_HURRIED if self._hurried else _TIMEOUTS,
+                settings=_SETTINGS,
+            )
         except NoConnection as error:
             self._failures += 1
             self._trouble = error

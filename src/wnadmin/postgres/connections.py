@@ -22,7 +22,7 @@ class Connections:
         self,
         target: Target | None = None,
         *,
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str | None] | None = None,
         statement_timeout: str | None = None,
         row_security: bool = False,
     ) -> Session:

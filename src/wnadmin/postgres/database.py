@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +17,14 @@ from wnadmin.results import Column, Receipt, Step, Table, Unit, Value, World
 
 R = TypeVar("R")
 C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension as it stands in this database: its schema and its version, (1, 11) for 1.11."""
+
+    schema: str
+    version: assets.Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,35 @@ class Database:
         """Whether this node is a standby."""
         return bool(self.session.scalar("SELECT pg_catalog.pg_is_in_recovery()"))
 
+    def extension(self, name: str) -> Extension | None:
+        """Look up an extension in the connected database; None where it was not created.
+
+        The version is the extension's own, which after an upgrade of the server may be older than the library.
+        """
+        found = self.session.run(
+            "SELECT n.nspname, e.extversion FROM pg_catalog.pg_extension AS e "
+            "JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = %s",
+            [name],
+        ).rows
+        if not found:
+            return None
+        first, _, second = str(found[0][1]).partition(".")
+        number = "".join(itertools.takewhile(str.isdigit, second))
+        return Extension(str(found[0][0]), (int(first) if first.isdigit() else 0, int(number or 0)))
+
+    def creation_of(self, name: str) -> str:
+        """Give the statement that creates an extension, in the schema for extensions where there is one."""
+        wanted = self.session.scalar("SELECT true FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'extensions'")
+        return f"CREATE EXTENSION {name}{' SCHEMA extensions' if wanted else ''}"
+
+    def file(self, name: str) -> assets.SqlFile:
+        """Load the bundled file ``name`` in the variant for this server and its extensions."""
+        file = assets.load(name, self.version)
+        if file.extension:
+            installed = self.extension(file.extension)
+            file = assets.load(name, self.version, installed.version if installed else None)
+        return file
+
     def rows(self, name: str, row: type[R], /, **values: Value) -> list[R]:
         """Run the bundled query ``name``; its columns must be the fields of the dataclass ``row``, in order."""
         answer = self._query(name, values)
@@ -105,7 +143,7 @@ class Database:
         return Table(name.rpartition("/")[2], columns, answer.rows, title)
 
     def _query(self, name: str, values: Mapping[str, Value]) -> Answer:
-        file = assets.load(name, self.version)
+        file = self.file(name)
         if self.version // 10000 < file.since:
             raise UsageError(
                 f"{name} needs PostgreSQL {file.since} or newer",

@@ -12,13 +12,16 @@ from wnadmin.errors import Blind, CutOff, Failed, NoConnection, Refused, ServerE
 
 _HIDDEN_BY_RLS = "row-level security"
 
+# Of a relation dropped between two looks of one statement; internal errors, which no server translates.
+_GONE = ("could not open relation with OID", "cache lookup failed for ")
+
 _NEXT_BY_STATE = {
     "25006": "Point the command at the primary, or end read-only mode first.",
     "40001": "Run the command again; another transaction changed the same rows.",
     "40P01": "Run the command again; the server broke a deadlock.",
     "53100": "Free disk space on the server, then run the command again.",
     "53200": "Raise max_locks_per_transaction or free memory on the server.",
-    "55P03": "See who holds the lock in pg_locks and pg_stat_activity, then run the command again.",
+    "55P03": "See who holds the lock with `wnadmin locks tree`, then run the command again.",
 }
 
 
@@ -47,7 +50,7 @@ def explain(error: psycopg.Error, doing: str = "") -> WnError:
                 sqlstate=state,
             )
         return Blind(what, why=why, next="Log in as a role that has this privilege.", sqlstate=state)
-    if state in ("42P01", "42704", "3F000", "42883", "58P01"):
+    if state in ("42P01", "42704", "3F000", "42883", "58P01") or (state == "XX000" and primary.startswith(_GONE)):
         return Vanished(what, why=why, next=follow, sqlstate=state)
     if state in ("57014", "55P03"):
         return CutOff(what, why=why, next=follow, sqlstate=state)
@@ -82,6 +85,10 @@ def explain_connect(error: psycopg.Error, where: str, source: str) -> WnError:
         follow = "This database lets nobody in (datallowconn); name another with --dsn 'dbname=…'."
     elif "invalid value for parameter" in text:
         follow = "Correct the setting in the profile, or in `options` of the connection string."
+    elif "too many connections for role" in text or "too many connections for database" in text:
+        follow = "Its CONNECTION LIMIT is reached: `wnadmin connections list` as another role shows who holds them."
+    elif "sorry, too many clients already" in text:
+        follow = "Not one slot is left, also no reserved one: end clients at the pooler or the application first."
     elif "too many" in text or "remaining connection slots" in text:
         follow = "All connection slots are taken; log in as a role that may use the reserved ones."
     elif "no pg_hba.conf entry" in text:

@@ -31,6 +31,10 @@ class Timeouts:
     connect: int = 10
 
 
+BRIEF = Timeouts(lock="100ms", statement="5s", idle_in_transaction="10s", connect=5)
+"""For looks: a lock that is not free at once is not waited for, and no single look takes the server for long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one statement gave: column names, rows, the command tag and its row count (None without one)."""
@@ -260,13 +264,13 @@ def connect(
     *,
     command: str,
     timeouts: Timeouts | None = None,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, str | None] | None = None,
     row_security: bool = False,
 ) -> Session:
     """Open a session with the settings every wnadmin session has.
 
     ``command`` becomes ``application_name`` as ``wnadmin/<command>``. ``settings`` adds or overrides server
-    settings for this session. Raises NoConnection.
+    settings for this session; None for one leaves it as the server has it. Raises NoConnection.
     """
     limits = timeouts or Timeouts()
     wanted = {
@@ -280,7 +284,7 @@ def connect(
         **(settings or {}),
     }
     parameters = dict(target.parameters)
-    extra = " ".join(f"-c {name}={_escape(value)}" for name, value in wanted.items())
+    extra = " ".join(f"-c {name}={_escape(value)}" for name, value in wanted.items() if value is not None)
     parameters["options"] = f"{parameters['options']} {extra}" if parameters.get("options") else extra
     parameters["application_name"] = f"wnadmin/{command}"
     parameters.setdefault("connect_timeout", str(limits.connect))

@@ -14,16 +14,19 @@ from __future__ import annotations
 
 from typing import Final, Literal, TextIO, TypeAlias
 
+from wnadmin.errors import UsageError
 from wnadmin.render import shapes, talk
+from wnadmin.render.cells import visible
 from wnadmin.render.screen import emit, emit_utf8, is_dumb, is_terminal, speaks_unicode, use_color, width_of
-from wnadmin.results import Outcome, Plan, Report, Result
+from wnadmin.results import Findings, Outcome, Plan, Report, Result
 
-__all__ = ["FORMATS", "Format", "clear", "plan", "resolve", "talk", "write"]
+__all__ = ["FORMATS", "Format", "leave", "plan", "redraw", "redraws", "resolve", "talk", "tally", "write"]
 
-Format: TypeAlias = Literal["auto", "table", "plain", "markdown", "json", "ndjson", "csv"]
-"""How a result is printed. ``auto`` is ``table`` on a terminal and ``plain`` in a pipe or a file."""
+Format: TypeAlias = Literal["auto", "table", "plain", "markdown", "json", "ndjson", "csv", "nagios"]
+"""How a result is printed. ``auto`` is ``table`` on a terminal and ``plain`` in a pipe or a file; ``nagios`` is for
+Findings only."""
 
-FORMATS: Final[tuple[Format, ...]] = ("auto", "table", "plain", "markdown", "json", "ndjson", "csv")
+FORMATS: Final[tuple[Format, ...]] = ("auto", "table", "plain", "markdown", "json", "ndjson", "csv", "nagios")
 
 
 def resolve(format: Format, stream: TextIO) -> Format:
@@ -50,13 +53,20 @@ def write(
 
     The words that come back (csv carries rows only) belong on stderr, through ``talk.note``.
 
-    Raises UsageError when csv is asked for a report that does not have exactly one table, and ValueError when
+    Raises UsageError when csv is asked for a report that does not have exactly one table and when nagios is asked
+    for what is no Findings, and ValueError when
     a table is malformed (a row of another length, a column or table named twice).
     """
     if isinstance(result, Report):
         shapes.check(result)
     chosen = resolve(format, stream)
-    if chosen in ("json", "ndjson", "csv"):
+    if chosen == "nagios":
+        from wnadmin.render import nagios
+
+        if not isinstance(result, Findings):
+            raise UsageError("only findings have a nagios format", next="Use --format json.")
+        emit_utf8(stream, nagios.plugin(result))
+    elif chosen in ("json", "ndjson", "csv"):
         from wnadmin.render import machine
 
         if chosen == "json":
@@ -103,10 +113,39 @@ def plan(plan: Plan, *, title: str = "", stream: TextIO, width: int | None = Non
         emit(stream, plans.as_script(plan, title=title))
 
 
-def clear(stream: TextIO) -> None:
-    """Empty the terminal before the next look of a watch; a dumb one, or a pipe, is left alone."""
-    if is_terminal(stream) and not is_dumb():
-        stream.write("\x1b[H\x1b[2J\x1b[3J")
+def redraws(format: Format, stream: TextIO) -> bool:
+    """Say whether a watch draws each look over the one before: a table, on a terminal that can."""
+    return resolve(format, stream) == "table" and is_terminal(stream) and not is_dumb()
+
+
+def redraw(result: Result, *, heading: str, stream: TextIO, first: bool, color: bool | None = None) -> None:
+    """Draw ``result`` under ``heading`` over what stands on the terminal; ``first`` scrolls that up instead.
+
+    What is taller than the screen is cut, and the last line says how much is left out.
+    """
+    from wnadmin.render import live, terminal
+
+    if isinstance(result, Report):
+        shapes.check(result)
+    columns, lines = live.size_of(stream)
+    colored = use_color(stream, color)
+    drawn = terminal.result(
+        result, width=width_of(stream, None), color=colored, unicode=speaks_unicode(stream), reveal=True
+    )
+    emit(stream, live.frame(f"{visible(heading, keep='')}\n\n{drawn}", columns, lines, first=first))
+
+
+def tally(result: Findings) -> str:
+    """Give the verdict in one line: ``2 critical, 1 warn, 12 ok``."""
+    return shapes.tally(result.findings)
+
+
+def leave(stream: TextIO) -> None:
+    """Leave the terminal after the last look as a prompt wants to find it."""
+    from wnadmin.render import live
+
+    stream.write(live.leave())
+    stream.flush()
 
 
 def _report(result: Result) -> Report:

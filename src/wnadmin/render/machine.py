@@ -1,9 +1,9 @@
 """Results for machines: json, ndjson and csv, each a contract named ``wnadmin/<kind>/1``.
 
 json: one document. A Report: ``{"schema", "tables": {name: [row, …]}, "text", "notes", "next"}``, a row being
-an object of its cells. Findings: ``{"schema", "worst", "findings": […], "notes", "next"}``, the worst first,
-every field. An Outcome: ``{"schema", "title", "status", "operation", "digest", "effects", "recorded",
-"detail", "next", "steps": […], "proof": […]}``.
+an object of its cells, and ``"page"`` with Markdown where it has one. Findings: ``{"schema", "worst",
+"findings": […], "notes", "next"}``, the worst first, every field. An Outcome: ``{"schema", "title", "status",
+"operation", "digest", "effects", "recorded", "detail", "next", "steps": […], "proof": […]}``.
 
 ndjson: one object a row, ``{"schema", "table", "row": {…}}`` (cells are nested because columns called schema
 and table are common), then, when there is something to say that is no row, one with ``"table": null``.
@@ -48,6 +48,8 @@ def json_document(result: Result, *, reveal: bool = True, indent: int | None = N
         document["text"] = result.text
         document["notes"] = list(result.notes)
         document["next"] = result.next
+        if result.page:
+            document["page"] = result.page
     elif isinstance(result, Findings):
         document["worst"] = result.worst
         document["findings"] = list(_records(shapes.all_fields(result.findings), reveal))

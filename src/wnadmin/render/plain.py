@@ -26,7 +26,10 @@ def result(report: Report, *, markdown: bool, reveal: bool) -> str:
     if report.text:
         text = visible(report.text).rstrip("\n")
         parts.append(_fenced(text) if markdown else text)
-    parts += [_table(table, markdown, reveal) for table in report.tables]
+    if report.page:
+        parts.append(visible(report.page).rstrip("\n"))
+    else:
+        parts += [_table(table, markdown, reveal) for table in report.tables]
     escape = escaped if markdown else visible
     closing = [f"note: {escape(note)}" for note in report.notes]
     if report.next:

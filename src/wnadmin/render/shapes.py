@@ -22,10 +22,11 @@ from wnadmin.results import (
 )
 
 FINDING_FIELDS: Final = tuple(f.name for f in fields(Finding))
-_ALWAYS: Final = frozenset({"severity", "id", "object", "measured", "threshold", "detail", "remediation"})
+_ALWAYS: Final = frozenset({"severity", "check", "object", "measured", "threshold", "detail", "remediation"})
 _SHOWN: Final = (
     "severity",
-    "id",
+    "standing",
+    "check",
     "node",
     "object",
     "measured",
@@ -49,14 +50,14 @@ def check(report: Report) -> None:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by severity, the worst first; within one severity the given order stays."""
-    return sorted(findings, key=lambda f: -SEVERITY_ORDER[f.severity])
+    """Sort by severity, the worst first, what does not count after what does; else the given order stays."""
+    return sorted(findings, key=lambda f: (bool(f.standing), -SEVERITY_ORDER[f.severity]))
 
 
 def tally(findings: Sequence[Finding]) -> str:
-    """Give ``2 critical, 1 warn, 12 ok``; what does not occur is left out."""
-    count: Counter[str] = Counter(f.severity for f in findings)
-    order = ("critical", "unknown", "warn", "skipped", "ok")
+    """Give ``2 critical, 1 warn, 12 ok, 3 known``; what does not occur is left out."""
+    count: Counter[str] = Counter(f.standing or f.severity for f in findings)
+    order = ("critical", "unknown", "warn", "skipped", "ok", "known", "allowed", "waived")
     return ", ".join(f"{count[word]} {word}" for word in order if count[word]) or "no findings"
 
 
@@ -69,7 +70,10 @@ def all_fields(findings: Iterable[Finding], name: str = "findings") -> Table:
 def shown_fields(findings: Iterable[Finding], name: str = "findings", title: str = "") -> Table:
     """Give what a person needs, in reading order; a column nobody filled is left out unless expected."""
     ordered = worst_first(findings)
-    names = [key for key in _SHOWN if key in _ALWAYS or any(_says(f, key) for f in ordered)]
+    several = len({f.node for f in ordered}) > 1
+    names = [
+        key for key in _SHOWN if key in _ALWAYS or (any(_says(f, key) for f in ordered) and (several or key != "node"))
+    ]
     rows = tuple(tuple(getattr(f, key) for key in names) for f in ordered)
     return Table(name, tuple(Column(key) for key in names), rows, title=title, empty="no findings")
 

@@ -160,19 +160,20 @@ def findings(screen: Screen, found: Sequence[Finding]) -> None:
         screen.say(("no findings", "dim"))
         return
     ordered = shapes.worst_first(found)
+    several = len({f.node for f in ordered}) > 1
     wrong = [f for f in ordered if _needs_words(f)]
     well = [f for f in ordered if not _needs_words(f)]
     if wrong:
         draw(
             screen,
             (Head("severity", rigid=True), Head("finding")),
-            [[_severity(f), _block(f)] for f in wrong],
+            [[_severity(f), _block(f, several)] for f in wrong],
         )
     if wrong and well:
         screen.gap()
     if well:
         heads = [Head("severity", rigid=True), Head("check"), Head("measured"), Head("detail")]
-        rows = [[_severity(f), _where(f, "\n"), _measured(f), Text(visible(f.detail))] for f in well]
+        rows = [[_severity(f), _where(f, "\n", several), _measured(f), Text(visible(f.detail))] for f in well]
         draw(screen, heads, rows, lines=False)
 
 
@@ -182,12 +183,13 @@ def _needs_words(finding: Finding) -> bool:
 
 
 def _severity(finding: Finding) -> Text:
-    return Text(finding.severity, style=SEVERITY_STYLE[finding.severity])
+    return Text(finding.severity, style="dim" if finding.standing else SEVERITY_STYLE[finding.severity])
 
 
-def _where(finding: Finding, between: str) -> Text:
-    where = Text(visible(finding.id))
-    for words in (finding.object, f"on {finding.node}" if finding.node else ""):
+def _where(finding: Finding, between: str, several: bool) -> Text:
+    """Name check and object, and the node where there are several."""
+    where = Text(visible(finding.check))
+    for words in (finding.object, f"on {finding.node}" if several and finding.node else ""):
         if words:
             where.append(between + visible(words))
     return where
@@ -200,8 +202,10 @@ def _measured(finding: Finding) -> Text:
     return measured
 
 
-def _block(finding: Finding) -> Text:
-    lines = [_where(finding, "  "), _measured(finding), Text(visible(finding.detail))]
+def _block(finding: Finding, several: bool) -> Text:
+    lines = [_where(finding, "  ", several), _measured(finding), Text(visible(finding.detail))]
+    if finding.standing:
+        lines[0].append(f"  ({finding.standing}, does not count)")
     lines[0].stylize("bold")
     if finding.evidence != "complete":
         lines.append(Text(f"evidence: {finding.evidence}", style="magenta"))
@@ -217,7 +221,12 @@ def _block(finding: Finding) -> Text:
 def _report(screen: Screen, report: Report, reveal: bool) -> None:
     if report.text:
         screen.say(report.text.rstrip("\n"))
-    for table in report.tables:
+    if report.page:
+        from wnadmin.render import pages
+
+        screen.gap()
+        screen.put(pages.markdown(visible(report.page), color=screen.color))
+    for table in report.tables if not report.page else ():
         screen.gap()
         _table(screen, table, reveal)
     _closing(screen, report.notes, report.next)
