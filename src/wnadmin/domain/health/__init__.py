@@ -1,0 +1,1 @@
+"""Health: checks declared as files, one judge for all of them, blindness as a result."""
