@@ -1,0 +1,1 @@
+"""Who is connected, and what of them a login can see."""
