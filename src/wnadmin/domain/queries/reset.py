@@ -5,19 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from wnadmin.domain.queries import source
+from wnadmin.domain.queries.source import Source
 from wnadmin.errors import Refused
 from wnadmin.postgres.database import Database
 from wnadmin.results import Finding, Inputs, Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """Where pg_stat_statements stands: ``schema`` and ``version`` are None where it was not created."""
-
-    preloaded: bool
-    schema: str | None
-    version: str | None
-    may_reset: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +38,7 @@ def plan(db: Database, inputs: Inputs) -> Plan:
 
     ``inputs`` of an interrupted run hold what had been collected before it; the proof compares with that.
     """
-    extension = db.rows("queries/queries/extension", Extension)[0]
-    if extension.schema is None or extension.version is None:
-        raise Refused(
-            f"pg_stat_statements does not exist in {db.name}",
-            why="It is not in shared_preload_libraries." if not extension.preloaded else "It was not created here.",
-            next="Add it to shared_preload_libraries and restart."
-            if not extension.preloaded
-            else "Run: CREATE EXTENSION pg_stat_statements SCHEMA extensions",
-        )
-    if not extension.preloaded:
-        raise Refused(
-            "pg_stat_statements is not loaded by the server",
-            why="It is not in shared_preload_libraries.",
-            next="Add it to shared_preload_libraries and restart.",
-        )
+    extension = source.find(db)
     if not extension.may_reset:
         raise Refused(
             "this login may not reset the statement statistics",
@@ -93,7 +71,7 @@ def plan(db: Database, inputs: Inputs) -> Plan:
     )
 
 
-def _collected(db: Database, extension: Extension) -> Collected:
+def _collected(db: Database, extension: Source) -> Collected:
     return db.rows("queries/queries/collected", Collected, schema=extension.schema)[0]
 
 
@@ -104,7 +82,7 @@ def _before(inputs: Inputs) -> Collected | None:
     return None
 
 
-def _forgotten(db: Database, extension: Extension, before: Collected) -> Finding:
+def _forgotten(db: Database, extension: Source, before: Collected) -> Finding:
     after = _collected(db, extension)
     left = 0
     if before.busiest is not None:

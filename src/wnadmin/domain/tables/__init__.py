@@ -1,0 +1,1 @@
+"""Tables: how big, how bloated, how far behind with vacuum."""
