@@ -1,0 +1,1 @@
+"""Incident pages: read, shown, and proven to be right."""
