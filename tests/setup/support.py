@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.support import Server
 from wnadmin import assets
@@ -38,6 +39,12 @@ def secure(server: Server, database: str, bundle: Bundle) -> None:
     with server.session(database) as session:
         result = session.script(bundle.files[6].text)
         assert result.error is None, result.error
+
+
+def scalar(server: Server, database: str, query: str) -> object:
+    """Run a query for its one value."""
+    with server.session(database) as session:
+        return session.scalar(query)
 
 
 def captured(server: Server, database: str) -> Catalog:
@@ -91,13 +98,13 @@ class Setup:
     def connect(self, dbname: str) -> Session:
         return self.server.session(dbname, self.user)
 
-    def wishes(self, database: str, **more: object) -> Wishes:
-        return replace(Wishes(database, months_ahead=3), **more)  # type: ignore[arg-type]
+    def wishes(self, database: str, **more: Any) -> Wishes:
+        return replace(Wishes(database, months_ahead=3), **more)
 
-    def plan(self, database: str, **more: object) -> Plan:
+    def plan(self, database: str, **more: Any) -> Plan:
         return plan_apply(self.wishes(database, **more), self.connect, bundle=self.bundle)
 
-    def apply(self, database: str, progress: Progress | None = None, **more: object) -> list[Receipt]:
+    def apply(self, database: str, progress: Progress | None = None, **more: Any) -> list[Receipt]:
         return run_steps(self.plan(database, **more), progress)
 
     def classify(self, database: str) -> Classification:

@@ -10,6 +10,7 @@ from wnadmin.domain.setup.catalog import KINDS, Catalog, capture
 from wnadmin.domain.setup.compare import Difference, compare
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
+from wnadmin.results import Json
 
 
 def after(session: Session, bundle: Bundle, *changes: str) -> list[Difference]:
@@ -150,8 +151,8 @@ def test_a_difference_says_what_it_is() -> None:
     assert str(listed) == "policy p: to is not set, expected a, b"
 
 
-def one(major: int, kind: str, name: str, **facts: object) -> Catalog:
-    return Catalog(major, {kind: {name: facts}})  # type: ignore[dict-item]
+def one(major: int, kind: str, name: str, **facts: Json) -> Catalog:
+    return Catalog(major, {kind: {name: facts}})
 
 
 def test_what_an_older_major_cannot_say_is_left_out() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.setup.support import Setup, bad, counts
-from tests.support import SETTINGS, Server, end_server, install, start_server
+from tests.support import SETTINGS, Cli, Server, end_server, install, start_server
 from wnadmin.domain.setup import calls, looks, trials
 from wnadmin.domain.setup import verify as proofs
 from wnadmin.domain.setup.bundle import Bundle
@@ -389,3 +389,11 @@ def test_what_is_said_of_passwords_is_said_of_our_roles(fresh_server: Server, en
 def test_strange_verifiers_fit_nothing() -> None:
     for verifier in ("", "md5", "SCRAM-SHA-256$4096:x$y:z", "SCRAM-SHA-256$4096:AA==$AAA:AA=="):
         assert not fits(verifier, "role", "password")
+
+
+def test_a_database_that_asks_for_verifiable_consent_is_proven_too(server: Server, fresh_db: str, cli: Cli) -> None:
+    with server.session(fresh_db) as session:
+        session.run(f"ALTER DATABASE \"{fresh_db}\" SET wondernest.require_verifiable_consent = 'on'")
+    ran = cli.run("setup", "verify", "--format", "json", "--dsn", server.dsn(fresh_db))
+    bad = [(one["check"], one["detail"]) for one in ran.json()["findings"] if one["severity"] == "critical"]
+    assert not bad

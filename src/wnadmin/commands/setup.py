@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from wnadmin.postgres.connections import Connections
     from wnadmin.postgres.database import Database
     from wnadmin.settings import Profile
+
+Shadow = Annotated[
+    str, typer.Option("--shadow", metavar="PLACE", help="Make the shadow here, apart (a private server), or auto.")
+]
 
 app = noun("setup", "Make the WonderNest database and prove what was made.")
 
@@ -79,3 +84,50 @@ def status(db: Database) -> Report:
     from wnadmin.domain.setup import plans
 
     return plans.status(db)
+
+
+@command(app)
+def adopt(
+    connections: Connections,
+    profile: Profile,
+    as_baseline: Annotated[
+        bool, typer.Option("--as-baseline", help="Record Flyway's baseline instead of V001 with its checksum.")
+    ] = False,
+    shadow: Shadow = "auto",
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a migration or Flyway.")] = 60.0,
+) -> Plan:
+    """Give a database that was made by hand its migration history.
+
+    Makes a shadow database from files 01 to 07, compares the two catalogs, and writes the history only if they are
+    equal; else it is refused, and the differences are listed. From then on Flyway and wnadmin go on from V001.
+
+    Example: wnadmin setup adopt --dsn 'dbname=wondernest_prod' --dry-run
+    """
+    from wnadmin.domain.setup import plans
+
+    return plans.adopt(connections, profile, as_baseline=as_baseline, shadow=shadow, wait=wait)
+
+
+@command(app)
+def drift(
+    connections: Connections,
+    profile: Profile,
+    location: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--location", metavar="DIR", help="A folder of migrations beside the bundled one; may be repeated."
+        ),
+    ] = None,
+    shadow: Shadow = "auto",
+) -> Findings:
+    """Find what has changed in the schema beside the files.
+
+    Compares the catalog with what files 01 to 07 and the applied migrations make, and says how each difference can be
+    mended. With migrations applied it makes a shadow database for a moment, here or on a private server.
+    Partitions are left to their own commands.
+
+    Example: wnadmin setup drift --location ./migration
+    """
+    from wnadmin.domain.setup import plans
+
+    return plans.drift(connections, profile, location or (), shadow)

@@ -44,6 +44,13 @@ PARENT: Final = (
         ("family",),
         "child",
     ),
+    # Where only a verifiable consent counts, the word of an operator without context does not.
+    Call(
+        "family.record_consent",
+        "SELECT family.record_consent(%s, 'audio_analysis', 'signed_form', '1', NULL, %s)",
+        ("child", "user"),
+        gives="anything",
+    ),
     Call(
         "content.get_age_appropriate_content by name",
         "SELECT * FROM content.get_age_appropriate_content(child_id => %s, p_content_type => 'video', p_limit => 20)",

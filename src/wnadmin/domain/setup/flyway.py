@@ -21,6 +21,13 @@ from wnadmin.postgres.sql import SQL, Composed, Identifier, Literal
 TABLE: Final = "flyway_schema_history"
 SCHEMA: Final = "public"
 
+SQL_FILE: Final = "SQL"
+BASELINE: Final = "BASELINE"
+SCHEMA_MARKER: Final = "SCHEMA"
+"""Types of rows. Flyway stops at one that it does not know, so they are written exactly so."""
+
+_BASELINE: Final = "<< Flyway Baseline >>"
+
 LOG_IN: Final = "Log in as a superuser or as a member of wondernest_owner."
 """What to do about a history that a login cannot read."""
 
@@ -192,17 +199,29 @@ def next_rank(rows: Sequence[HistoryRow]) -> int:
     return max((row.installed_rank for row in rows), default=0) + 1
 
 
-def insert_row(name: MigrationName, *, rank: int, sum_: int, milliseconds: int) -> Composed:
-    """Compose the row that says: this file was applied, in this many milliseconds, by whoever runs it."""
+def insert_row(
+    name: MigrationName, *, rank: int, sum_: int | None, milliseconds: int, type_: str = SQL_FILE, success: bool = True
+) -> Composed:
+    """Compose the row that says: this file was applied, in this many milliseconds, by whoever runs it.
+
+    Without ``success`` it says that the file was begun: what runs outside a transaction is recorded beforehand.
+    """
     return SQL(
         "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, execution_time,"
-        " success)\nVALUES ({}, {}, {}, 'SQL', {}, {}, current_user, {}, TRUE)"
+        " success)\nVALUES ({}, {}, {}, {}, {}, {}, current_user, {}, {})"
     ).format(
         Identifier(SCHEMA, TABLE),
         Literal(rank),
         Literal(name.version.text if name.version else None),
         Literal(name.description),
+        Literal(type_),
         Literal(name.script),
         Literal(sum_),
         Literal(milliseconds),
+        SQL("TRUE" if success else "FALSE"),
     )
+
+
+def baseline(version: Version) -> MigrationName:
+    """Give the name under which Flyway records that a database began at ``version``."""
+    return MigrationName(_BASELINE, version, _BASELINE)

@@ -73,7 +73,7 @@ def _statements(text: str, pieces: Sequence[Token]) -> Iterator[tuple[int, str, 
         line = " ".join(one.words)
         if first in TRANSACTION or line.startswith(("START TRANSACTION", "PREPARE TRANSACTION")):
             name = TRANSACTION.get(first) or " ".join(line.split()[:2])
-            yield one.line, "transaction", f"{name} ends or begins a transaction; setup runs all files in one"
+            yield one.line, "transaction", f"{name} ends or begins a transaction; a file runs in one as a whole"
         for pattern, name in ALONE:
             if re.match(pattern, line):
                 yield one.line, "not-in-transaction", f"{name} cannot run inside a transaction"

@@ -18,12 +18,12 @@ from wnadmin.domain.setup import bundle as bundles
 from wnadmin.domain.setup import preflight
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import classify, require_empty, told
+from wnadmin.domain.setup.creating import create_database
 from wnadmin.domain.setup.verify import proof_of_setup
 from wnadmin.domain.setup.wishes import Connect, Wishes
 from wnadmin.domain.setup.work import Collision, apply, shows, since
 from wnadmin.errors import Blind, Failed, Refused, UsageError, WnError
 from wnadmin.postgres.database import Database
-from wnadmin.postgres.sql import SQL, Composable, Composed, Identifier, Literal
 from wnadmin.results import Finding, Json, Plan, Receipt, Step, World
 
 ATTEMPTS: Final = 5
@@ -59,7 +59,7 @@ def plan_apply(
         with connect(wishes.admin_database) as session:
             db = Database(session)
             preflight.require(db, files, minimum=wishes.minimum_server, creating=True)
-            statement = session.quote(_create_database(db, wishes.database))
+            statement = session.quote(create_database(db, wishes.database))
         steps = (_create_step(wishes, connect, statement), _apply_step(wishes, connect, files))
         return _plan(wishes, files, steps, verify, effects=(_created(wishes.database),))
     with connect(wishes.database) as session:
@@ -128,21 +128,6 @@ class _Named:
 def _exists(wishes: Wishes, connect: Connect) -> bool:
     with connect(wishes.admin_database) as session:
         return bool(Database(session).rows("queries/setup/database", _Named, dbname=wishes.database))
-
-
-def _create_database(db: Database, name: str) -> Composed:
-    """Compose CREATE DATABASE with a locale that does not depend on where the server happens to run."""
-    locale: Composable = SQL("LOCALE 'C'")
-    if db.version >= 170000:
-        locale = SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'")
-    else:
-        there = db.session.scalar(
-            "SELECT c.collcollate FROM pg_catalog.pg_collation AS c"
-            " WHERE c.collprovider = 'c' AND lower(c.collname) IN ('c.utf8', 'c.utf-8') ORDER BY c.collname LIMIT 1"
-        )
-        if there:
-            locale = SQL("LOCALE {}").format(Literal(there))
-    return SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}").format(Identifier(name), locale)
 
 
 def _create_step(wishes: Wishes, connect: Connect, statement: str) -> Step:

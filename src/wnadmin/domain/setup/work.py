@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from wnadmin.domain.setup import flyway
+from wnadmin.domain.setup import flyway, turn
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import classify, require_empty
 from wnadmin.domain.setup.wishes import Wishes
-from wnadmin.errors import Failed, Refused, WnError
+from wnadmin.errors import Failed, WnError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL, Composed, Identifier, Literal
 from wnadmin.results import Receipt, World
 
 MEANWHILE: Final = "another setup had made it meanwhile"
-_POLL_SECONDS: Final = 0.25
 _SHARED_CATALOGS: Final = ("pg_authid", "pg_auth_members", "pg_db_role_setting", "pg_shdepend", "pg_shdescription")
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_LOCK: Final = f"SELECT pg_catalog.pg_try_advisory_xact_lock({flyway.LOCK_KEY})"
 
 
 def _settings(wishes: Wishes) -> list[Composed]:
@@ -43,7 +41,7 @@ def shows(wishes: Wishes, files: Bundle) -> tuple[str, ...]:
         settings.append(f"SET LOCAL wondernest.months_ahead = '{wishes.months_ahead}';")
     return (
         f"{_BEGIN};",
-        f"{_LOCK};",
+        f"{turn.TRY};",
         *settings,
         *(f"{one};" for one in flyway.DDL),
         *(f"-- sql/{one.name} (sha256 {one.sha256[:16]}…, {one.lines} lines)" for one in files.files),
@@ -71,7 +69,7 @@ def apply(session: Session, wishes: Wishes, files: Bundle, world: World) -> Rece
     try:
         # The limits of a profile are for single statements; this is one long piece of work.
         session.run("SET LOCAL statement_timeout = 0")
-        _lock(session, wishes, world)
+        turn.take(session, wait=wishes.wait, world=world, doing="setup")
         found = classify(db, files.expected.catalog)
         if found.kind == "complete":
             session.run("ROLLBACK")
@@ -113,29 +111,13 @@ def apply(session: Session, wishes: Wishes, files: Bundle, world: World) -> Rece
         session.run(row, doing="record V001")
         session.run("COMMIT", doing="commit")
     except WnError as error:
-        _roll_back(session)
+        roll_back(session)
         _check_collision(error)
         raise
     except BaseException:
-        _roll_back(session)
+        roll_back(session)
         raise
     return Receipt("apply", 1, since(began), {"files": times, "v001_checksum": files.v001_checksum}, row)
-
-
-def _lock(session: Session, wishes: Wishes, world: World) -> None:
-    deadline = time.monotonic() + wishes.wait
-    while not session.scalar(_LOCK):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Refused(
-                f"another setup or Flyway is at work in {session.dbname}",
-                why=f"It has held the migration lock for the {wishes.wait:g} seconds that this one waited.",
-                next="Wait for it, or see who it is: SELECT * FROM pg_locks WHERE locktype = 'advisory'.",
-            )
-        if world.stopping():
-            raise Failed("setup was stopped while it waited", next="Nothing was changed.")
-        world.progress("waiting for another setup", round(wishes.wait - left), round(wishes.wait))
-        time.sleep(_POLL_SECONDS)
 
 
 def _check_collision(error: WnError) -> None:
@@ -148,7 +130,8 @@ def _check_collision(error: WnError) -> None:
         raise Collision(text) from None
 
 
-def _roll_back(session: Session) -> None:
+def roll_back(session: Session) -> None:
+    """Take back the open transaction, whatever the state of the connection."""
     try:
         session.run("ROLLBACK")
     except WnError:
