@@ -41,7 +41,7 @@ test: venv ## the tests, one PostgreSQL major; TESTS=tests/unit narrows them
 	$(BIN)/python -m pytest -n $(JOBS) -m "not more" $(TESTS)
 
 .PHONY: test-more
-test-more: venv servers ## the long tests: the other majors, kill -9, long hypothesis runs
+test-more: venv servers peers ## the long tests: the other majors, kill -9, long hypothesis runs
 	$(BIN)/python -m pytest -n $(JOBS) -m more $(TESTS)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) -m "hypothesis and not more" $(TESTS)
 
@@ -65,7 +65,7 @@ contracts: venv ## who may import whom
 	$(BIN)/lint-imports
 
 .PHONY: bench
-bench: venv ## each promise about speed beside its peer, as a table
+bench: venv peers ## each promise about speed beside its peer, as a table
 	$(BIN)/python -m benchmarks
 
 .PHONY: bench-world
@@ -81,11 +81,11 @@ docs: venv ## docs/cli.md from the parser, the generated part of sql/schema_desi
 
 .PHONY: v001
 v001: venv ## sql/migration/V001__initial_schema.sql, from files 01 to 07
-	$(BIN)/python tools/build_v001.py
+	$(BIN)/python tools/make_v001.py
 
 .PHONY: expected
 expected: venv ## sql/expected.json, from a fresh server
-	$(BIN)/python tools/build_expected.py
+	$(BIN)/python tools/make_expected.py
 
 .PHONY: grants
 grants: venv ## the list of readable columns in sql/07, from sql/manifest.toml
@@ -99,6 +99,11 @@ build: venv ## sdist and wheel, in dist
 .PHONY: servers
 servers: venv ## PostgreSQL 15 to 18 for the long tests, in .servers
 	$(BIN)/python tools/fetch_servers.py
+
+.PHONY: peers
+peers: ## check_postgres and check_pgactivity, where apt-get can bring what is missing
+	@{ command -v check_postgres && test -x /usr/lib/nagios/plugins/check_pgactivity; } >/dev/null \
+	|| .ci/packages check-postgres check-pgactivity
 
 .PHONY: lock
 lock: ## requirements.lock, from pyproject.toml; the only target that needs uv

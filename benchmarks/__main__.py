@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import functions, processes, trail, world
+from benchmarks import backup, drift, functions, health, locks, processes, trail, world
 from benchmarks.measure import Row, table
 from benchmarks.places import Ground, install, scratch
 from wnadmin.errors import WnError
@@ -35,7 +35,19 @@ BENCHES: dict[str, Callable[[Field], list[Row]]] = {
     "functions": lambda f: functions.functions(f.big, f.scale.families, count=100 if f.small else 1000),
     "reads": lambda f: functions.reads(f.big, f.scale.families, count=50 if f.small else 300),
     "trigger": lambda f: trail.triggers(f.big, rows=100 if f.small else 500, rounds=9 if f.small else 41),
+    "locks": lambda f: locks.locks(rounds=3 if f.small else 15),
+    "backup": lambda f: backup.backup(f.plain, rows=40_000 if f.small else 2_000_000, rounds=1 if f.small else 5),
+    "drift": lambda f: drift.drifts(
+        f.plain, partitions=20 if f.small else drift.PARTITIONS, rounds=1 if f.small else 7
+    ),
     "append": lambda f: trail.append(f.plain, count=100 if f.small else 500),
+    "health": lambda f: health.peers(f.plain, rounds=1 if f.small else 7),
+    "wide": lambda f: health.wide(
+        f.plain, partitions=50 if f.small else health.PARTITIONS, rounds=1 if f.small else 7, beside=not f.small
+    ),
+    "load": lambda f: health.load(
+        f.plain, pairs=1 if f.small else 7, length=1 if f.small else 6, size=1 if f.small else 10
+    ),
     "verify": lambda f: trail.verify(f.plain, rows=5000 if f.small else 200_000),
 }
 """What --only takes."""

@@ -121,7 +121,9 @@ def scratch(settings: Mapping[str, str] | None = None) -> Iterator[Ground]:
 
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a measured wnadmin: its own folders, nothing of the tester's libpq settings."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "WNADMIN_", "XDG_"))}
+    # What is installed has its bytecode.
+    ours = ("PG", "WNADMIN_", "XDG_", "PYTHONDONTWRITEBYTECODE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return {
         **kept,
         "HOME": str(folder),

@@ -11,6 +11,7 @@ import pytest
 from tests.ledger.samples import INTENT, OUTCOME, rows
 from tests.support import Server
 from wnadmin.domain import audit
+from wnadmin.errors import Blind, Failed
 from wnadmin.ledger import canonical
 from wnadmin.ledger.chain import ZERO, Entry, Phase, Sink
 from wnadmin.ledger.operations import operations
@@ -126,16 +127,56 @@ def test_one_childs_activity(db: Database, state: Path) -> None:
             [action, str(child_id)],
         )
     report = audit.child(db, child_id)
+    assert report.notes == (
+        "There is no such child any more; its removal is not in the log. This is what is left of it.",
+    )
     found = rows(report)
     assert [one["action"] for one in found] == ["UPDATE", "INSERT"]
     assert {one["child_id"] for one in found} == {child_id}
     assert found[0]["changed"] == {"first_name": "x"}
     assert found[0]["client_addr"] == "192.0.2.7"
-    assert rows(audit.child(db, uuid4())) == []
+
+
+def test_a_child_that_is_there_that_was_and_that_never_was(db: Database) -> None:
+    child_id = db.session.scalar("SELECT c.id FROM family.child_profiles AS c ORDER BY c.id LIMIT 1")
+    # The log of a fresh database knows nothing of its samples.
+    db.session.run("DELETE FROM audit.activity_log WHERE child_id = %s", [child_id])
+    there = audit.child(db, child_id)
+    assert (rows(there), there.tables[0].empty) == ([], f"no change is recorded of child {child_id}")
+    assert there.notes == ("The child is there; rows of the log past their retention are gone.",)
+    db.session.run("UPDATE family.child_profiles SET first_name = 'Renamed' WHERE id = %s", [child_id])
+    changed = audit.child(db, child_id)
+    assert [one["action"] for one in rows(changed)] == ["UPDATE"]
+    assert changed.notes == ()
+    db.session.run("DELETE FROM family.child_profiles WHERE id = %s", [child_id])
+    gone = audit.child(db, child_id)
+    assert {one["action"] for one in rows(gone)} == {"UPDATE", "DELETE"}
+    assert gone.notes[0].startswith("There is no such child any more: it was removed on 20")
+    unknown = uuid4()
+    with pytest.raises(Failed, match=f"no child {unknown} is known here") as caught:
+        audit.child(db, unknown)
+    assert caught.value.exit == 1
+
+
+def test_whether_a_child_is_there_may_not_be_seen(server: Server, db: Database) -> None:
+    db.session.run("CREATE ROLE log_reader LOGIN BYPASSRLS")
+    try:
+        db.session.run("GRANT USAGE ON SCHEMA audit TO log_reader")
+        db.session.run("GRANT SELECT ON audit.activity_log TO log_reader")
+        db.session.run(f'GRANT CONNECT ON DATABASE "{db.name}" TO log_reader')
+        with server.session(db.name, "log_reader") as session:
+            report = audit.child(Database(session), uuid4())
+        assert rows(report) == []
+        assert report.notes[0].startswith("Whether the child is there cannot be seen: GRANT USAGE ON SCHEMA family TO")
+        for grant in report.notes[0].partition(": ")[2].rstrip(";").split("; "):
+            db.session.run(grant)
+        with server.session(db.name, "log_reader") as session, pytest.raises(Failed, match="is known here"):
+            audit.child(Database(session), uuid4())
+    finally:
+        db.session.run("DROP OWNED BY log_reader")
+        db.session.run("DROP ROLE log_reader")
 
 
 def test_hidden_activity_is_an_error_and_never_a_shorter_list(server: Server, db: Database) -> None:
-    from wnadmin.errors import Blind
-
     with server.session(db.name, "wondernest_app") as session, pytest.raises(Blind):
         audit.child(Database(session), uuid4())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.majors.conftest import Major
-from tests.test_bundled import QUERIES, values
+from tests.test_bundled import EXTENSIONS, QUERIES, values
 from wnadmin import assets
+from wnadmin.postgres.database import Database
 from wnadmin.postgres.variables import render
 
 pytestmark = pytest.mark.more
@@ -58,8 +59,9 @@ def test_sample_families_and_the_ledger(major: Major) -> None:
 
 def test_every_bundled_query_runs(major: Major) -> None:
     with major.server.session(major.dbname) as session:
-        session.run("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA extensions")
+        for extension in EXTENSIONS:
+            session.run(f"CREATE EXTENSION IF NOT EXISTS {extension} SCHEMA extensions")
         for file in QUERIES:
-            text = assets.load(file.name, session.version).text
+            text = Database(session).file(file.name).text
             rendered = render(text, values(text), file.name)
             session.run(rendered.query, doing=file.name)

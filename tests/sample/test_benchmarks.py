@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import functions, measure, processes, trail, world
+from benchmarks import functions, health, measure, processes, trail, world
 from benchmarks.measure import Row
 from benchmarks.places import Ground
 from tests.support import Server
+from wnadmin.domain.health import checks
 
 TINY = world.Scale("tiny", 10, 60, "128MB", years=1)
 
@@ -58,6 +61,43 @@ def test_processes_are_measured(ground: Ground) -> None:
     assert all(row.peer for row in rows)
 
 
+def test_looks_are_measured_on_many_partitions(ground: Ground) -> None:
+    rows = {row.name: row for row in health.wide(ground, partitions=20, rounds=1, beside=False)}
+    assert rows["health wide"].bound == 1.5
+    # In bytes a Python program has some millions; a wrong unit would be far off.
+    assert 10 < rows["health memory"].measured < 500
+    assert rows["health memory"].bound == 80
+    assert not ground.exists("bench_wide")
+
+
+def test_what_a_watch_costs_is_measured(ground: Ground) -> None:
+    rows = health.load(ground, pairs=1, length=1, size=1)
+    assert [row.name for row in rows] == ["health load", "health look"]
+    assert rows[0].peer and rows[0].bound == pytest.approx(1.1 * rows[0].peer)
+    assert 0.0001 < rows[1].measured < 10
+
+
+@pytest.mark.skipif(shutil.which(health.PEER) is None, reason="check_postgres is not installed; .ci/run has it")
+def test_health_is_measured_beside_its_peer(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {action: health.EQUIVALENTS[action] for action in ("connection", "settings_checksum")}
+    monkeypatch.setattr(health, "EQUIVALENTS", few)
+    row, bare = health.peers(ground, rounds=1)
+    assert row.peer and row.bound == pytest.approx(row.peer / 10)
+    assert bare.peer and bare.bound is None
+    assert row.measured == bare.measured > 0
+
+
+def test_a_peer_that_cannot_look_is_no_measurement(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PEER", "no_such_program")
+    with pytest.raises(RuntimeError, match="no_such_program is not installed"):
+        health.peers(ground, rounds=1)
+
+
+def test_each_equivalent_answers_to_a_check() -> None:
+    ids = {check.id for check in checks.every()}
+    assert {check for check, _ in health.EQUIVALENTS.values()} <= ids
+
+
 def test_the_table_says_what_was_kept() -> None:
     rows = [
         Row("a", "kept", "ms", 0.001, 0.001, "peer", 0.002),
@@ -88,4 +128,19 @@ def test_a_failing_program_is_no_measurement() -> None:
 
 
 def test_every_promise_has_a_name() -> None:
-    assert set(bench.BENCHES) == {"setup", "start", "sample", "functions", "reads", "trigger", "append", "verify"}
+    assert set(bench.BENCHES) == {
+        "setup",
+        "start",
+        "sample",
+        "functions",
+        "reads",
+        "trigger",
+        "append",
+        "verify",
+        "health",
+        "wide",
+        "load",
+        "locks",
+        "drift",
+        "backup",
+    }

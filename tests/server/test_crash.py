@@ -133,7 +133,8 @@ def test_a_wnadmin_killed_while_it_starts_leaves_nothing_in_the_way(nest: Nest) 
         assert cluster.start(fsync=False).ready
         assert psql(cluster, "SELECT 1") == "1"
         cluster.destroy()
-        assert not home.exists()
+        # Killed between making the folder and saying so in the marker: then the folder counts as its user's own.
+        assert not home.exists() or list(home.iterdir()) == []
 
 
 def test_a_killed_first_start_can_also_be_destroyed(nest: Nest) -> None:

@@ -31,8 +31,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def system(machine: Path, version: str, **kwargs: str) -> Path:
-    return install(machine / "usr/lib/postgresql" / version.split(".")[0] / "bin", version, **kwargs)  # type: ignore[arg-type]
+def system(machine: Path, version: str, *, programs: tuple[str, ...] = ("postgres", "initdb"), body: str = "") -> Path:
+    bindir = machine / "usr/lib/postgresql" / version.split(".")[0] / "bin"
+    return install(bindir, version, programs=programs, body=body)
 
 
 def test_the_systems_newest_comes_first_and_the_wheel_last(machine: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_data_directory_pins_its_major(machine: Path) -> None:
 
 def test_a_client_program_is_never_older_than_the_server(machine: Path) -> None:
     for version in ("15.9", "17.2", "18.1"):
-        system(machine, version, programs=("pg_dump",))  # type: ignore[arg-type]
+        system(machine, version, programs=("pg_dump",))
     assert client_tool("pg_dump", 15, env={}).version == (15, 9)
     assert client_tool("pg_dump", 16, env={}).path == machine / "usr/lib/postgresql/17/bin/pg_dump"
     with pytest.raises(Failed) as caught:

@@ -231,7 +231,7 @@ def test_stop_waits_for_clients_only_when_asked_to(running: Cluster) -> None:
     assert running.stop("fast").state == "stopped"
     client.communicate(timeout=10)
     with pytest.raises(UsageError):
-        running.stop("gently")  # type: ignore[arg-type]
+        running.stop("gently")  # type: ignore[arg-type]  # a word that no type allows, as from a file
 
 
 def test_an_immediate_stop_is_recovered_from(running: Cluster) -> None:

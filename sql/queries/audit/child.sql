@@ -1,5 +1,6 @@
 -- answers: What was changed about one child, newest first?
 -- privileges: SELECT on audit.activity_log without row-level security (BYPASSRLS or superuser)
+-- personal: yes
 -- since: 15
 -- cost: index scan on (child_id, timestamp) of every month kept
 SELECT

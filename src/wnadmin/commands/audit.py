@@ -92,7 +92,8 @@ def child(
     """Show the activity log of one child, newest first.
 
     Reading it is recorded before it is shown. Needs a login that row-level security does not stand in the way
-    of; hidden rows are an error, never a shorter list.
+    of; hidden rows are an error, never a shorter list. A child that was removed keeps its log until that expires,
+    and a note says so; an id that nothing knows is an error.
 
     Example: wnadmin audit child 00000000-0000-4000-8000-000000000001 --format csv
     """
@@ -101,13 +102,14 @@ def child(
     return domain.child(db, child_id)
 
 
-@command(app, raw="runs another command under that command's own rules, so its form is that command's")
+@command(app, raw="runs another command under that command's own rules", formatted=True)
 def resume(
     options: Options, operation: OperationId, yes: Yes = False, dry_run: DryRun = False, reason: Reason = ""
 ) -> int:
     """Finish an operation that was cut short.
 
-    Calls the same command again with what it had chosen; steps that are done are skipped.
+    Calls the same command again with what it had chosen; steps that are done are skipped. Its outcome is shown as
+    that command shows it.
 
     Example: wnadmin audit resume 0b5f7c52 --yes
     """
@@ -116,7 +118,7 @@ def resume(
     return engine.resume(operation, options, yes=yes, dry_run=dry_run, reason=reason)
 
 
-@command(app, raw="takes back another command under that command's own rules, so its form is that command's")
+@command(app, raw="takes back another command under that command's own rules", formatted=True)
 def undo(
     options: Options, operation: OperationId, yes: Yes = False, dry_run: DryRun = False, reason: Reason = ""
 ) -> int:

@@ -25,11 +25,14 @@ def sql() -> None:
 
 @command(app, name="list")
 def list_(
-    area: Annotated[str, typer.Argument(help="Only names that begin with this, e.g. queries/audit.")] = "",
+    area: Annotated[
+        str, typer.Argument(help="Only this group, or names that begin with this, e.g. queries/audit.")
+    ] = "",
 ) -> Report:
     """List the bundled SQL files with what each answers.
 
-    Shows since which PostgreSQL it runs, the privileges it needs, its cost and its variables.
+    Shows since which PostgreSQL it runs, the privileges it needs, its cost and its variables. The group database
+    holds the files that make the database itself, and the same as one migration.
 
     Example: wnadmin sql list queries/
     """
@@ -40,7 +43,7 @@ def list_(
 
 @command(app)
 def show(
-    name: Annotated[str, typer.Argument(help="A name of `sql list`, or 01_create_database to 07_…")],
+    name: Annotated[str, typer.Argument(help="A name of `sql list`; 01 to 07 and V001 are enough.")],
 ) -> Report:
     """Print one bundled SQL file.
 
@@ -61,7 +64,8 @@ def run(
 ) -> Report:
     """Run a bundled query in a read-only transaction and show its rows.
 
-    Values become quoted literals exactly as psql's :'name' does. Changes are refused: they have commands.
+    Values become quoted literals exactly as psql's :'name' does. Changes are refused: they have commands. A query
+    whose header says `personal: yes` is recorded before its rows are shown.
 
     Example: wnadmin sql run queries/queries/extension
     """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from wnadmin.domain.audit import gather
+from wnadmin.errors import Blind, Failed
 from wnadmin.ledger.chain import Entry
 from wnadmin.ledger.operations import Operation
 from wnadmin.ledger.spool import Spool
@@ -117,13 +119,52 @@ def find(db: Database | None, op_id: UUID, spool: Spool | None = None) -> Operat
     return found[0] if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    is_there: bool
+
+
 def child(db: Database, child_id: UUID) -> Report:
-    """Give the activity log of one child, newest first; raises Blind where row-level security hides rows."""
+    """Give the activity log of one child, newest first, and say when there is no such child any more.
+
+    Raises Blind where row-level security hides rows, and Failed when neither the children nor the log know the id.
+    """
     table = db.table("queries/audit/child", {"child_id": child_id})
+    known: bool | None
+    try:
+        known = db.rows("queries/audit/child_known", _Known, child_id=child_id)[0].is_there
+    except Blind:
+        known = None
+    if known is False and not table.rows:
+        raise Failed(
+            f"no child {child_id} is known here",
+            why="It is not in family.child_profiles, and the activity log has no row of it. Rows past their retention "
+            "are gone, and of an erased child a keyed hash is kept that cannot be searched by the id.",
+            next="Check the id, and that this is the right database.",
+        )
     return Report(
         "audit-child",
         (Table(table.name, table.columns, table.rows, table.title, f"no change is recorded of child {child_id}"),),
+        notes=_whether_known(known, table, db),
     )
+
+
+def _whether_known(known: bool | None, table: Table, db: Database) -> tuple[str, ...]:
+    if known:
+        return () if table.rows else ("The child is there; rows of the log past their retention are gone.",)
+    if known is None:
+        login = db.session.scalar("SELECT pg_catalog.quote_ident(session_user)")
+        return (
+            "Whether the child is there cannot be seen: "
+            f"GRANT USAGE ON SCHEMA family TO {login}; GRANT SELECT ON family.child_profiles TO {login};",
+        )
+    names = [column.name for column in table.columns]
+    when, action, name = (names.index(one) for one in ("timestamp", "action", "table_name"))
+    removed = next((row[when] for row in table.rows if (row[action], row[name]) == ("DELETE", "child_profiles")), None)
+    if isinstance(removed, datetime):
+        at = removed.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return (f"There is no such child any more: it was removed on {at}. This is what is left of its log.",)
+    return ("There is no such child any more; its removal is not in the log. This is what is left of it.",)
 
 
 def _log_row(one: Operation) -> tuple[Cell, ...]:
