@@ -90,6 +90,7 @@ def _variants(place: Path) -> Mapping[str, Sequence[tuple[Version, bool, Path]]]
     return found
 
 
+@cache
 def read(path: Path, name: str) -> SqlFile:
     """Read one file and the facts in its header: ``-- answers:``, ``-- privileges:``, ``-- since:`` and so on."""
     try:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Final, NoReturn
 
 MASK: Final = "***"
@@ -37,6 +35,9 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
+        # Loaded where it is needed: OpenSSL takes longer to load than most commands take to ask.
+        import hmac
+
         return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
@@ -56,6 +57,9 @@ class Personal:
 
     def pseudonym(self, key: bytes) -> str:
         """Give ``personal:`` and the first 16 hex digits of HMAC-SHA-256 of the value under ``key``."""
+        import hashlib
+        import hmac
+
         digest = hmac.new(key, self.value.encode(), hashlib.sha256).hexdigest()
         return f"personal:{digest[:16]}"
 

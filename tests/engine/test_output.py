@@ -104,3 +104,48 @@ def test_without_any_postgresql_the_server_is_not_even_planned(cli: Cli) -> None
     assert "why:" in ran.err
     assert "next:" in ran.err
     assert "Plan:" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "table"),
+    [
+        (("locks", "tree"), "forest"),
+        (("locks", "waits"), "waits"),
+        (("locks", "advise"), "candidates"),
+        (("sessions", "list"), "sessions"),
+    ],
+)
+def test_machines_get_every_column_and_people_when_they_ask(wn: Cli, words: tuple[str, ...], table: str) -> None:
+    def head(*more: str) -> str:
+        ran = wn.run(*words, "--table", table, "--format", "csv", *more)
+        assert ran.code == 0, ran.err
+        return ran.out.splitlines()[0]
+
+    assert head() == head("--wide")
+    assert "backend_start" in head() or "waiter_start" in head()
+    assert "query" not in head().split(","), "texts only where they are asked for"
+
+
+def test_one_table_of_a_report_as_csv(wn: Cli) -> None:
+    refused = wn.run("connections", "list", "--format", "csv")
+    assert (refused.code, refused.out) == (2, "")
+    assert "csv is one table, and this result has 2: limits, groups" in refused.err
+    assert "next: Add --table limits, or another of them" in refused.err
+    limits = wn.run("connections", "list", "--format", "csv", "--table", "limits")
+    assert limits.code == 0, limits.err
+    assert limits.out.splitlines()[0] == "scope,name,used,most,share,remark,unsure,exempt"
+    assert any(line.startswith("server,ordinary logins,") for line in limits.out.splitlines())
+    wrong = wn.run("connections", "list", "--table", "limit")
+    assert wrong.code == 2
+    assert "Did you mean --table limits?" in wrong.err
+
+
+def test_a_table_of_an_empty_report_is_empty_and_not_missing(cli: Cli, server: Server, empty_db: str) -> None:
+    with server.session(empty_db, compute_query_id="off") as session:
+        session.run("CREATE EXTENSION pg_stat_statements SCHEMA public")
+    dsn = f"{server.dsn(empty_db)} options='-c compute_query_id=off'"
+    words = ("queries", "slow", "--table", "io", "--dsn", dsn)
+    ran = cli.run(*words, "--format", "csv")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("n,hit,")
+    assert "I/O" not in cli.run(*words).out

@@ -1,4 +1,4 @@
-"""`--watch`: the same connection, again and again; one row in the ledger; it outlives a lost server."""
+"""`--watch`: the same connection, again and again; one row in the ledger; it outlives a lost server and says so."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -40,6 +40,9 @@ def test_it_looks_again_and_leaves_one_row(wn: Cli, rows: Rows) -> None:
         line = watching.stdout.readline()
         assert line, "it ended by itself"
         shown = json.loads(line)
+        if shown["schema"] == "wnadmin/watch/1":
+            assert (shown["table"], shown["seen"], shown["again_seconds"]) == (None, True, 0.2)
+            continue
         assert shown["schema"] == "wnadmin/audit-log/1"
         seen += shown["table"] is not None and shown["row"]["command"] == "audit unfinished"
     watching.send_signal(signal.SIGINT)
@@ -56,21 +59,122 @@ def test_a_watch_writes_no_json_document(wn: Cli) -> None:
     assert "Use --format ndjson." in ran.err
 
 
-def test_it_comes_back_when_the_server_does(fresh_server: Server, cli: Cli) -> None:
-    there = Cli(cli.folder, fresh_server.dsn(TEMPLATE))
-    watching = start(there, "audit", "unfinished", "--watch", "0.2", "--format", "ndjson")
-    time.sleep(2)
-    fresh_server.cluster.stop("immediate")
-    time.sleep(1.5)
-    fresh_server.cluster.start(SETTINGS, fsync=False)
-    time.sleep(4)
+def test_it_holds_one_connection(wn: Cli, server: Server) -> None:
+    name = "application_name = 'wnadmin/connections list'"
+    watching = start(wn, "connections", "list", "--watch", "0.2", "--format", "ndjson")
+    assert watching.stdout is not None
+    looks = 0
+    while looks < 3:
+        # The row of the first look is written before the second is made.
+        looks += json.loads(watching.stdout.readline())["schema"] == "wnadmin/watch/1"
+    with server.session() as session:
+        here = f"datname = '{session_database(wn)}'"
+        assert session.scalar(f"SELECT count(*) FROM pg_stat_activity WHERE {name} AND {here}") == 1
     watching.send_signal(signal.SIGINT)
-    out, err = watching.communicate(timeout=20)
+    watching.communicate(timeout=20)
+    assert watching.returncode == 0
+
+
+def session_database(cli: Cli) -> str:
+    assert cli.dsn is not None
+    return next(word.partition("=")[2] for word in cli.dsn.split() if word.startswith("dbname="))
+
+
+def objects(watching: subprocess.Popen[str], until: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Read the stream up to the first object that is looked for."""
+    assert watching.stdout is not None
+    found: list[dict[str, Any]] = []
+    while not found or not until(found[-1]):
+        line = watching.stdout.readline()
+        assert line, "it ended by itself"
+        found.append(json.loads(line))
+    return found
+
+
+def marks(watching: subprocess.Popen[str], seen: bool) -> list[dict[str, Any]]:
+    return objects(watching, lambda one: one["schema"] == "wnadmin/watch/1" and one["seen"] is seen)
+
+
+def test_a_stream_says_when_the_server_is_lost_and_when_it_is_back(fresh_server: Server, cli: Cli) -> None:
+    there = Cli(cli.folder, fresh_server.dsn(TEMPLATE))
+    watching = start(there, "connections", "list", "--watch", "0.2", "--format", "ndjson")
+    marks(watching, True)
+    fresh_server.cluster.stop("immediate")
+    lost = marks(watching, False)[-1]
+    again = marks(watching, False)[-1]
+    fresh_server.cluster.start(SETTINGS, fsync=False)
+    marks(watching, True)
+    rows = objects(watching, lambda one: one["table"] == "limits")
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=20)
     assert watching.returncode == 0, err
-    assert "cannot connect" in err or "connection to the server was lost" in err, err
-    last = json.loads(out.splitlines()[-1])
-    assert last["schema"] == "wnadmin/audit-unfinished/1"
-    assert "not looked at" not in out.splitlines()[-1], "the last look saw the ledger again"
+    assert lost["table"] is None
+    assert lost["again_seconds"] == 1, "not as often as it looks"
+    assert lost["last_seen"] < lost["since"] == lost["at"]
+    assert again["since"] == lost["since"] < again["at"]
+    assert again["what"].startswith("cannot connect to ")
+    assert again["why"] and again["next"]
+    assert rows[-1]["schema"] == "wnadmin/connections-list/1"
+    assert err.count("and again every 1 s until it succeeds:") <= 2, "once for each thing that happened"
+    assert re.search(r"seen again; not seen from \d\d:\d\d:\d\dZ to \d\d:\d\d:\d\dZ \(\d+ s\)", err)
+
+
+def test_its_exit_code_is_that_of_the_last_look(fresh_server: Server, cli: Cli) -> None:
+    there = Cli(cli.folder, fresh_server.dsn(TEMPLATE))
+    words = ("health", "run", "--only", "reachable,prepared-transactions", "--watch", "0.2", "--format", "ndjson")
+    healthy = start(there, *words)
+    marks(healthy, True)
+    with fresh_server.session(TEMPLATE) as session:
+        session.run("BEGIN")
+        session.run("CREATE TABLE public.left_behind ()")
+        session.run("PREPARE TRANSACTION 'left behind'")
+        objects(healthy, lambda one: one["table"] == "findings" and one["row"]["check"] == "prepared-transactions")
+        ill = ("--threshold", "prepared-transactions=0s,1h")
+        found = start(there, *words, *ill)
+        objects(found, lambda one: one["table"] == "findings" and one["row"]["severity"] == "warn")
+        found.send_signal(signal.SIGINT)
+        found.communicate(timeout=20)
+        session.run("ROLLBACK PREPARED 'left behind'")
+    assert found.returncode == 3
+    healthy.send_signal(signal.SIGINT)
+    healthy.communicate(timeout=20)
+    assert healthy.returncode == 0
+    for style, code in (("ci", 5), ("nagios", 2)):
+        down = start(there, *words, "--exit-style", style)
+        marks(down, True)
+        fresh_server.cluster.stop("immediate")
+        marks(down, False)
+        down.send_signal(signal.SIGINT)
+        down.communicate(timeout=20)
+        assert down.returncode == code
+        fresh_server.cluster.start(SETTINGS, fsync=False)
+
+
+def test_a_plugin_that_watches_says_that_the_server_is_down(fresh_server: Server, cli: Cli) -> None:
+    there = Cli(cli.folder, fresh_server.dsn(TEMPLATE))
+    watching = start(there, "health", "run", "--only", "reachable", "--watch", "0.2", "--exit-style", "nagios")
+    assert watching.stdout is not None
+    assert "OK" in watching.stdout.readline()
+    fresh_server.cluster.stop("immediate")
+    line = "OK"
+    while "OK" in line:
+        line = watching.stdout.readline()
+    assert line.startswith("WNADMIN CRITICAL"), line
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=20)
+    assert watching.returncode == 2
+
+
+def test_what_waiting_does_not_mend_ends_it(server: Server, cli: Cli, db: str) -> None:
+    """A typo in the name of a database, a wrong option: not looked at every second for a day."""
+    for words, code, told in (
+        (("--dsn", server.dsn("no_such_database")), 5, 'database "no_such_database" does not exist'),
+        (("--dsn", server.dsn(db), "--role", "no_such_role"), 2, "there is no role no_such_role"),
+        (("--dsn", server.dsn(db), "--format", "csv"), 2, "--watch cannot write csv"),
+    ):
+        ran = cli.run("sessions", "list", "--watch", "1", *words)
+        assert (ran.code, ran.out) == (code, "")
+        assert told in ran.err
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------
@@ -189,15 +293,77 @@ def test_a_pipe_gets_no_sequence_and_the_time_on_stderr(watched: Cli) -> None:
     assert re.search(r"^wnadmin: \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$", err, re.MULTILINE)
 
 
-def test_an_error_appears_under_the_frame_and_goes_with_the_next_look(watched: Cli, server: Server) -> None:
+LOST = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, not seen; tries again every 1 s; Ctrl-C ends$")
+
+
+def lost(screen: Screen) -> bool:
+    return bool(LOST.match(screen.text()[0])) and "Nothing has been seen since" in words(screen)
+
+
+def refused(screen: Screen) -> bool:
+    # A frame is read in pieces, and the one before it told of the connection that broke.
+    parts = ("cannot connect to", "failed: ", "next: Check host, port and that the server runs", "scrolled up")
+    return lost(screen) and all(part in words(screen) for part in parts) and "next: Check the" not in words(screen)
+
+
+def words(screen: Screen) -> str:
+    return " ".join(" ".join(screen.text()).split())
+
+
+@pytest.fixture
+def there(fresh_server: Server, cli: Cli) -> Cli:
+    """wnadmin pointed at a server that may be stopped, without NO_COLOR."""
+    return Cli(cli.folder, fresh_server.dsn(TEMPLATE), {"NO_COLOR": "", "TERM": "xterm-256color"})
+
+
+def test_a_lost_server_has_a_screen_of_its_own(fresh_server: Server, there: Cli) -> None:
+    with watch(there, 80, 40, "connections", "list") as terminal:
+        terminal.until(looks(2)(terminal))
+        assert any("ordinary logins" in line for line in terminal.screen.text())
+        fresh_server.cluster.stop("immediate")
+        terminal.until(refused)
+        shown, text = terminal.screen.text(), words(terminal.screen)
+        fresh_server.cluster.start(SETTINGS, fsync=False)
+        terminal.until(lambda screen: any("ordinary logins" in line for line in screen.text()))
+        back = terminal.screen.text()
+        above = "\n".join(terminal.screen.above)
+        terminal.press(b"\x03")
+        assert terminal.end() == 0
+    assert "ordinary logins" not in text, "what was true stands there no more"
+    assert re.search(r"why: .*\.s\.PGSQL", text), shown
+    assert re.search(r"Nothing has been seen since \S+ \S+Z \(\d+ s\)\.", text)
+    assert re.search(r"The last look, at \S+ \S+Z, was scrolled up", text)
+    assert not any(line.startswith("wnadmin: ") for line in shown), "not said twice"
+    assert "ordinary logins" in above, "the last look can be read by scrolling up"
+    assert MOMENT.match(back[0])
+    assert re.match(r"not seen from \d\d:\d\d:\d\dZ to \d\d:\d\d:\d\dZ \(\d+ s\)$", back[1]), back
+    assert max(map(len, shown)) <= 80
+
+
+def test_a_watch_may_begin_while_the_server_is_down(fresh_server: Server, there: Cli) -> None:
+    fresh_server.cluster.stop("immediate")
+    with watch(there, 80, 40, "health", "run", "--only", "reachable") as terminal:
+        terminal.until(lost)
+        shown = "\n".join(terminal.screen.text())
+        terminal.press(b"\x03")
+        assert terminal.end() == 5, "no connection, as without --watch"
+    assert "The last look" not in shown, "there was none"
+    with watch(there, 80, 40, "health", "run", "--only", "reachable") as terminal:
+        terminal.until(lost)
+        fresh_server.cluster.start(SETTINGS, fsync=False)
+        terminal.until(lambda screen: screen.text()[0].startswith("1 ok | "))
+        terminal.press(b"\x03")
+        assert terminal.end() == 0
+
+
+def test_a_lost_session_is_told_and_looks_again(watched: Cli, server: Server) -> None:
     with watch(watched, 80, 50) as terminal:
         terminal.until(looks(2)(terminal))
         with server.session() as session:
             session.run(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wnadmin/queries slow'"
             )
-        terminal.until(lambda screen: any("wnadmin: " in line for line in screen.text()))
-        shown = terminal.screen.text()
-        assert sum("query id" in line for line in shown) == 1, "the last look stays to be read"
-        terminal.until(lambda screen: not any("wnadmin: " in line for line in screen.text()))
-        assert sum("query id" in line for line in terminal.screen.text()) == 1
+        terminal.until(lost)
+        assert not any("query id" in line for line in terminal.screen.text())
+        terminal.until(lambda screen: sum("query id" in line for line in screen.text()) == 1)
+        assert terminal.screen.text()[1].startswith("not seen from ")

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support import ROOT, Server
 from wnadmin.errors import WnError
-from wnadmin.postgres.session import Answer, Session
+from wnadmin.postgres.session import Session
+from wnadmin.postgres.values import Answer
 
 SQL = ROOT / "sql"
 APPLICATION = ("core", "family", "content", "audio", "subscription", "analytics", "safety", "ml")

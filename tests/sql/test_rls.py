@@ -18,7 +18,8 @@ from tests.sql.support import (
     signed_in,
 )
 from tests.support import Server
-from wnadmin.postgres.session import Answer, Session
+from wnadmin.postgres.session import Session
+from wnadmin.postgres.values import Answer
 
 Street = tuple[str, Mapping[str, Household]]
 

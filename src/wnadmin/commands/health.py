@@ -10,6 +10,8 @@ from wnadmin.engine import command, noun
 from wnadmin.results import Findings, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wnadmin.postgres.database import Database
     from wnadmin.postgres.nodes import Nodes
     from wnadmin.settings import Profile
@@ -51,10 +53,15 @@ def run(
     Example: wnadmin health run --preset triage --watch 2
     """
     from wnadmin.domain.health.run import Wishes, run
-    from wnadmin.domain.playbook.page import by_check
 
     wishes = Wishes(only or (), ignore or (), preset, threshold or (), profile.thresholds)
-    return run(nodes, wishes, by_check)
+    return run(nodes, wishes, _playbooks)
+
+
+def _playbooks() -> Mapping[str, str]:
+    from wnadmin.domain.playbook.page import by_check
+
+    return by_check()
 
 
 @command(app, name="list")

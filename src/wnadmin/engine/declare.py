@@ -187,6 +187,16 @@ def _engine_options(declared: Declared) -> dict[str, inspect.Parameter]:
             ],
             "auto",
         )
+    if declared.returns == "Report":
+        found["table"] = (
+            Annotated[
+                str,
+                typer.Option(
+                    "--table", metavar="NAME", help="Only this table; csv holds one.", rich_help_panel="Output"
+                ),
+            ],
+            "",
+        )
     if declared.watch:
         found["watch"] = (
             Annotated[

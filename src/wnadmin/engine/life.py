@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from wnadmin.engine import apply, judgement
+from wnadmin.ahead import Ahead
+from wnadmin.engine import judgement
 from wnadmin.engine.connect import all_nodes, open_session, resolve
 from wnadmin.engine.operation import Operation, Prior
-from wnadmin.errors import Exit, NoConnection, Refused, UsageError, WnError
+from wnadmin.errors import Exit, NoConnection, Refused, WnError
 from wnadmin.results import Findings, Plan, Report, Result
 
 if TYPE_CHECKING:
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from wnadmin.postgres.nodes import Nodes
     from wnadmin.postgres.session import Session
     from wnadmin.postgres.target import Target
+    from wnadmin.render import Format
     from wnadmin.settings import Profile
-
-WAIT_LIMIT = 30.0
-"""The longest pause, in seconds, between two attempts of a watch to reconnect."""
 
 
 def run(
@@ -41,30 +39,48 @@ def run(
     undo: bool = False,
 ) -> tuple[Result, int]:
     """Run one command to its end and give its value and exit code; prints unless ``options.quiet``."""
-    from wnadmin.ledger.recorder import Recorder
-
     target, profile = _resolve(declared, options)
     operation = Operation(declared.name, argv, options, target, prior.operation if prior else uuid4(), prior)
     with contextlib.ExitStack() as stack:
-        recorder = stack.enter_context(contextlib.closing(Recorder.open(target, declared.name)))
+        pen = Ahead(partial(_recorder, declared, operation))
+        stack.callback(_put_away, pen)
         if prior is not None:
-            recorder.goes_on(prior.operation)
+            pen.take().goes_on(prior.operation)
+        if options.watch is not None:
+            return _watch(declared, arguments, operation, pen, profile, stack, options.watch)
         try:
-            injected = _inject(declared, operation, recorder, profile, stack)
+            injected = _inject(declared, operation, pen, profile, stack)
             value = declared.body(**arguments, **injected)
         except (Refused, NoConnection) as error:
             if declared.returns == "Plan":
                 # An attempt that cannot be recorded must not hide why it was refused.
                 with contextlib.suppress(WnError):
-                    recorder.refused(operation.id, {**operation.identity(), "detail": error.what})
+                    pen.take().refused(operation.id, {**operation.identity(), "detail": error.what})
             raise
         if isinstance(value, Plan):
+            from wnadmin.engine import apply
+
             change = apply.take_back if undo else apply.run
             more = {} if undo else {"production": bool(profile and profile.production)}
-            outcome, code = change(value, operation, recorder, **more)
+            outcome, code = change(value, operation, pen.take(), **more)
             _write(outcome, options)
             return outcome, code
-        return _look(declared, value, arguments, operation, recorder, profile, stack)
+        return _look(declared, value, operation, pen, profile)
+
+
+def _recorder(declared: Declared, operation: Operation) -> Recorder:
+    """Make what writes the command's row; it connects when there is something to write."""
+    from wnadmin import render
+    from wnadmin.ledger.recorder import Recorder
+
+    if declared.returns != "Plan":
+        render.prepare(_form(operation.options, findings=declared.returns == "Findings"))
+    return Recorder.open(operation.target, declared.name)
+
+
+def _put_away(pen: Ahead[Recorder]) -> None:
+    if pen.begun():
+        pen.take().close()
 
 
 def _resolve(declared: Declared, options: Options) -> tuple[Target | None, Profile | None]:
@@ -88,7 +104,7 @@ def _alone(error: NoConnection) -> None:
 def _inject(
     declared: Declared,
     operation: Operation,
-    recorder: Recorder,
+    pen: Ahead[Recorder],
     profile: Profile | None,
     stack: contextlib.ExitStack,
 ) -> dict[str, Any]:
@@ -100,14 +116,14 @@ def _inject(
             injected[name] = None
             if operation.target is not None:
                 try:
-                    injected[name] = Database(_session(declared, operation, profile, stack))
+                    injected[name] = Database(_session(declared, operation, pen, profile, stack))
                 except NoConnection as error:
                     _alone(error)
         elif kind == "Database":
-            session = _session(declared, operation, profile, stack)
+            session = _session(declared, operation, pen, profile, stack)
             injected[name] = Database(session)
         elif kind == "Nodes":
-            injected[name] = _nodes(declared, operation, profile, stack)
+            injected[name] = _nodes(declared, operation, pen, profile, stack)
         elif kind == "Connections?" and operation.target is None:
             injected[name] = None
         elif kind.rstrip("?") == "Connections":
@@ -117,7 +133,7 @@ def _inject(
         elif kind == "Profile":
             injected[name] = profile
         elif kind == "Recorder":
-            injected[name] = recorder
+            injected[name] = pen.take()
         elif kind == "Inputs":
             injected[name] = dict(operation.prior.inputs) if operation.prior else {}
         else:
@@ -137,17 +153,34 @@ def _connections(
     return stack.enter_context(contextlib.closing(Connections(operation.target, declared.name, limits)))
 
 
-def _nodes(declared: Declared, operation: Operation, profile: Profile | None, stack: contextlib.ExitStack) -> Nodes:
+def _nodes(
+    declared: Declared,
+    operation: Operation,
+    pen: Ahead[Recorder],
+    profile: Profile | None,
+    stack: contextlib.ExitStack,
+) -> Nodes:
     from wnadmin.postgres.nodes import Nodes
 
     if operation.target is None or profile is None:
         raise TypeError(f"{declared.name} was not given a target")
     targets = all_nodes(operation.target, profile, operation.options)
-    opener = partial(open_session, profile=profile, command=declared.name, change=False, brief=True)
+
+    def opener(target: Target) -> Session:
+        session = open_session(target, profile, declared.name, change=False, brief=True)
+        pen.begin()
+        return session
+
     return stack.enter_context(contextlib.closing(Nodes(targets, opener)))
 
 
-def _session(declared: Declared, operation: Operation, profile: Profile | None, stack: contextlib.ExitStack) -> Session:
+def _session(
+    declared: Declared,
+    operation: Operation,
+    pen: Ahead[Recorder],
+    profile: Profile | None,
+    stack: contextlib.ExitStack,
+) -> Session:
     if operation.target is None or profile is None:
         raise TypeError(f"{declared.name} was not given a target")
     session = open_session(
@@ -158,30 +191,28 @@ def _session(declared: Declared, operation: Operation, profile: Profile | None, 
         brief=declared.brief,
     )
     stack.callback(session.close)
+    # From here on the server works, and this side waits.
+    pen.begin()
     return session
 
 
 def _look(
     declared: Declared,
     value: Report | Findings,
-    arguments: Mapping[str, Any],
     operation: Operation,
-    recorder: Recorder,
+    pen: Ahead[Recorder],
     profile: Profile | None,
-    stack: contextlib.ExitStack,
 ) -> tuple[Result, int]:
     options = operation.options
     value = _weighed(value, options, profile)
     personal = declared.personal or (isinstance(value, Report) and value.personal)
     if personal:
         # Reading about a person is recorded before it is shown, or not shown.
-        recorder.read(operation.id, operation.identity())
+        pen.take().read(operation.id, operation.identity())
     _write(value, options)
-    if options.watch is not None:
-        _watch(declared, arguments, operation, recorder, profile, stack, options.watch)
-    elif declared.records and declared.needs_target and not personal:
+    if declared.records and declared.needs_target and not personal:
         with contextlib.suppress(WnError):
-            recorder.read(operation.id, operation.identity())
+            pen.take().read(operation.id, operation.identity())
     if isinstance(value, Findings):
         return value, judgement.code(value, options)
     return value, Exit.OK
@@ -200,74 +231,53 @@ def _watch(
     declared: Declared,
     arguments: Mapping[str, Any],
     operation: Operation,
-    recorder: Recorder,
+    pen: Ahead[Recorder],
     profile: Profile | None,
     stack: contextlib.ExitStack,
     seconds: float,
-) -> None:
-    from wnadmin.render import talk
+) -> tuple[Result, int]:
+    from wnadmin.engine.watch import Watch
 
-    if seconds < 0.1:
-        raise UsageError("--watch needs at least 0.1 seconds", next="Example: --watch 2")
-    with contextlib.suppress(WnError):
-        recorder.read(operation.id, {**operation.identity(), "watch": True})
+    options = operation.options
     inner = stack.enter_context(contextlib.ExitStack())
-    injected: dict[str, Any] | None = None
-    pause, said = seconds, ""
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(pause)
-            try:
-                if injected is None:
-                    injected = _inject(declared, operation, recorder, profile, inner)
-                value = _weighed(declared.body(**arguments, **injected), operation.options, profile)
-            except WnError as error:
-                if error.what != said:
-                    # Once, with its time: the same words every second would push the last look off the screen.
-                    talk.note(datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ, and again until it succeeds:"))
-                    talk.error(error)
-                said = error.what
-                inner.close()
-                injected, pause = None, min(max(pause * 2, 1.0), WAIT_LIMIT)
-                continue
-            pause, said = seconds, ""
-            _write(value, operation.options, again=True)
-    _leave(operation.options)
+    injected: dict[str, Any] = {}
+
+    def look() -> Report | Findings:
+        if not injected:
+            injected.update(_inject(declared, operation, pen, profile, inner))
+        value = _weighed(declared.body(**arguments, **injected), options, profile)
+        if any(one is None for one in injected.values()):
+            # A server that this look could do without may be there at the next.
+            forget()
+        return value
+
+    def forget() -> None:
+        inner.close()
+        injected.clear()
+
+    def record() -> None:
+        pen.take().read(operation.id, {**operation.identity(), "watch": True})
+        # A watch may last a day, and needs its one connection only.
+        pen.take().close()
+
+    return Watch(options, seconds, declared.personal, look, forget, record).run()
 
 
-def _leave(options: Options) -> None:
-    from wnadmin import render
-
-    if not options.quiet and render.redraws(options.format, sys.stdout):
-        render.leave(sys.stdout)
-
-
-def _write(value: Result, options: Options, *, again: bool = False) -> None:
+def _write(value: Result, options: Options) -> None:
     from wnadmin import render
     from wnadmin.render import talk
 
     if options.quiet:
         return
-    form = render.resolve(options.format, sys.stdout)
-    if isinstance(value, Findings) and options.exit_style == "nagios" and options.format == "auto":
-        form = "nagios"
-    if options.watch is not None and form in ("json", "csv"):
-        raise UsageError(
-            f"--watch cannot write {form}",
-            why="A stream of looks is written as one object a line.",
-            next="Use --format ndjson.",
-        )
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    if options.watch is not None and render.redraws(form, sys.stdout):
-        heading = f"{now}, again every {options.watch:g} s; Ctrl-C ends"
-        if isinstance(value, Findings):
-            # What is cut off at the end of a small window must not be the verdict.
-            heading = f"{render.tally(value)} | {heading}"
-        render.redraw(value, heading=heading, stream=sys.stdout, first=not again)
-        sys.stdout.flush()
-        return
-    if again and form in ("table", "plain", "markdown"):
-        talk.note(now)
-    for words in render.write(value, format=form, stream=sys.stdout):
+    form = _form(options, findings=isinstance(value, Findings))
+    for words in render.write(render.only(value, options.table), format=form, stream=sys.stdout):
         talk.note(words)
     sys.stdout.flush()
+
+
+def _form(options: Options, *, findings: bool) -> Format:
+    from wnadmin import render
+
+    if findings and options.exit_style == "nagios" and options.format == "auto":
+        return "nagios"
+    return render.resolve(options.format, sys.stdout)

@@ -23,6 +23,7 @@ class Options:
     dsn: str | None = None
     profile: str | None = None
     format: Format = "auto"
+    table: str = ""
     watch: float | None = None
     fail_on: Severity = "warn"
     allow_unknown: tuple[str, ...] = ()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Generic, TypeVar
 
 from wnadmin import assets
-from wnadmin.errors import Failed, UsageError
-from wnadmin.postgres.session import Answer, Session
+from wnadmin.errors import Failed, UsageError, WnError
+from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import Composable
+from wnadmin.postgres.values import Answer
 from wnadmin.postgres.variables import Rendered, render
 from wnadmin.results import Column, Receipt, Step, Table, Unit, Value, World
 
@@ -119,15 +120,30 @@ class Database:
 
     def rows(self, name: str, row: type[R], /, **values: Value) -> list[R]:
         """Run the bundled query ``name``; its columns must be the fields of the dataclass ``row``, in order."""
-        answer = self._query(name, values)
-        expected = tuple(one.name for one in fields(row))  # type: ignore[arg-type]  # R is a dataclass
-        if answer.columns != expected:
-            raise Failed(
-                f"{name}.sql gives {', '.join(answer.columns)} instead of {', '.join(expected)}",
-                why="The bundled SQL and the program do not fit together.",
-                next="Install wnadmin again.",
-            )
-        return [row(*one) for one in answer.rows]
+        return self.rows_of(self.file(name), row, values)
+
+    def rows_of(self, file: assets.SqlFile, row: type[R], values: Mapping[str, Value]) -> list[R]:
+        """Run a query that :meth:`file` has given, as :meth:`rows` does."""
+        return _as_rows(file, row, self._query(file, values))
+
+    def rows_each(
+        self, wanted: Sequence[tuple[assets.SqlFile, Mapping[str, Value]]], row: type[R]
+    ) -> Iterator[list[R] | WnError]:
+        """Run many queries at once, and give the rows of each, or its error, in order as they arrive.
+
+        None may have a personal or secret value. After a lost connection nothing more comes.
+        """
+        texts = [(file.name, self._rendered(file, values)) for file, values in wanted]
+        if any(rendered.bound for _, rendered in texts):
+            raise TypeError("a query with bound values cannot be sent with others")
+        answers = self.session.run_each([(name, rendered.query) for name, rendered in texts])
+        for (file, _), answer in zip(wanted, answers, strict=False):
+            found: list[R] | WnError
+            try:
+                found = answer if isinstance(answer, WnError) else _as_rows(file, row, answer)
+            except Failed as error:
+                found = error
+            yield found
 
     def table(
         self,
@@ -138,19 +154,21 @@ class Database:
         units: Mapping[str, Unit] | None = None,
     ) -> Table:
         """Run the bundled query ``name`` and give its rows as a table."""
-        answer = self._query(name, values or {})
+        answer = self._query(self.file(name), values or {})
         columns = tuple(Column(one, unit=(units or {}).get(one, "")) for one in answer.columns)
         return Table(name.rpartition("/")[2], columns, answer.rows, title)
 
-    def _query(self, name: str, values: Mapping[str, Value]) -> Answer:
-        file = self.file(name)
+    def _query(self, file: assets.SqlFile, values: Mapping[str, Value]) -> Answer:
+        rendered = self._rendered(file, values)
+        return self.session.run(rendered.query, rendered.bound, doing=file.name)
+
+    def _rendered(self, file: assets.SqlFile, values: Mapping[str, Value]) -> Rendered:
         if self.version // 10000 < file.since:
             raise UsageError(
-                f"{name} needs PostgreSQL {file.since} or newer",
+                f"{file.name} needs PostgreSQL {file.since} or newer",
                 why=f"This server is {self.version // 10000}.",
             )
-        rendered = render(file.text, values, name)
-        return self.session.run(rendered.query, rendered.bound, doing=name)
+        return render(file.text, values, file.name)
 
     def prepared(self, name: str, values: Mapping[str, Value] | None = None, *, rows: int | None = None) -> Statement:
         """Load the bundled change ``name`` with its values; ``rows`` is how many rows it must touch."""
@@ -256,6 +274,17 @@ class Database:
                 next="Look again and make a new plan.",
             )
         return answer.count
+
+
+def _as_rows(file: assets.SqlFile, row: type[R], answer: Answer) -> list[R]:
+    expected = tuple(one.name for one in fields(row))  # type: ignore[arg-type]  # R is a dataclass
+    if answer.columns != expected:
+        raise Failed(
+            f"{file.name}.sql gives {', '.join(answer.columns)} instead of {', '.join(expected)}",
+            why="The bundled SQL and the program do not fit together.",
+            next="Install wnadmin again.",
+        )
+    return [row(*one) for one in answer.rows]
 
 
 def _since(began: float) -> int:

@@ -16,9 +16,8 @@ from psycopg.sql import Composable
 from wnadmin.errors import NoConnection, UsageError, WnError
 from wnadmin.postgres.errors import explain, explain_connect
 from wnadmin.postgres.target import Target
+from wnadmin.postgres.values import Answer, Row
 from wnadmin.secret import Secret
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +32,6 @@ class Timeouts:
 
 BRIEF = Timeouts(lock="100ms", statement="5s", idle_in_transaction="10s", connect=5)
 """For looks: a lock that is not free at once is not waited for, and no single look takes the server for long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one statement gave: column names, rows, the command tag and its row count (None without one)."""
-
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    tag: str
-    count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +114,19 @@ class Session:
                 return Answer(columns, rows, cursor.statusmessage or "", count)
         except psycopg.Error as error:
             raise explain(error, doing) from None
+
+    def run_each(self, statements: Sequence[tuple[str, str | Composable]]) -> Iterator[Answer | WnError]:
+        """Send many statements at once, each of which fails alone; see :func:`wnadmin.postgres.pipeline.run`.
+
+        ``statements`` are pairs of what each does and its text. Read to the end, or the session is closed.
+        """
+        from wnadmin.postgres import pipeline
+
+        def give_up() -> None:
+            self.cancel()
+            self.close()
+
+        return pipeline.run(self._connection, [(doing, self._bytes(query)) for doing, query in statements], give_up)
 
     def scalar(self, query: str | Composable, bound: Sequence[object] = (), doing: str = "") -> Any:
         """Run a statement and give the first column of its first row, None when there is no row."""

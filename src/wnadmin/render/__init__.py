@@ -12,7 +12,8 @@ is not.
 
 from __future__ import annotations
 
-from typing import Final, Literal, TextIO, TypeAlias
+import importlib
+from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
 
 from wnadmin.errors import UsageError
 from wnadmin.render import shapes, talk
@@ -20,7 +21,24 @@ from wnadmin.render.cells import visible
 from wnadmin.render.screen import emit, emit_utf8, is_dumb, is_terminal, speaks_unicode, use_color, width_of
 from wnadmin.results import Findings, Outcome, Plan, Report, Result
 
-__all__ = ["FORMATS", "Format", "leave", "plan", "redraw", "redraws", "resolve", "talk", "tally", "write"]
+if TYPE_CHECKING:
+    from wnadmin.render.lost import Lost
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "leave",
+    "only",
+    "plan",
+    "prepare",
+    "redraw",
+    "redraw_lost",
+    "redraws",
+    "resolve",
+    "talk",
+    "tally",
+    "write",
+]
 
 Format: TypeAlias = Literal["auto", "table", "plain", "markdown", "json", "ndjson", "csv", "nagios"]
 """How a result is printed. ``auto`` is ``table`` on a terminal and ``plain`` in a pipe or a file; ``nagios`` is for
@@ -34,6 +52,12 @@ def resolve(format: Format, stream: TextIO) -> Format:
     if format != "auto":
         return format
     return "table" if is_terminal(stream) else "plain"
+
+
+def prepare(format: Format) -> None:
+    """Load what writes a format that :func:`resolve` gave, so that :func:`write` does not have to."""
+    room = {"json": "machine", "ndjson": "machine", "csv": "machine", "table": "terminal", "markdown": "plain"}
+    importlib.import_module(f"wnadmin.render.{room.get(format, format)}")
 
 
 def write(
@@ -98,6 +122,14 @@ def write(
     return ()
 
 
+def only(result: Result, table: str) -> Result:
+    """Give the report with this table alone and without a page; ``""`` changes nothing.
+
+    Raises UsageError, with the near match, when it has no such table.
+    """
+    return shapes.only(result, table) if table and isinstance(result, Report) else result
+
+
 def plan(plan: Plan, *, title: str = "", stream: TextIO, width: int | None = None, color: bool | None = None) -> None:
     """Show what ``plan`` will do: effects, each step with its exact text, undo, proof, and the word to type.
 
@@ -123,16 +155,35 @@ def redraw(result: Result, *, heading: str, stream: TextIO, first: bool, color: 
 
     What is taller than the screen is cut, and the last line says how much is left out.
     """
-    from wnadmin.render import live, terminal
+    from wnadmin.render import terminal
 
     if isinstance(result, Report):
         shapes.check(result)
-    columns, lines = live.size_of(stream)
-    colored = use_color(stream, color)
     drawn = terminal.result(
-        result, width=width_of(stream, None), color=colored, unicode=speaks_unicode(stream), reveal=True
+        result,
+        width=width_of(stream, None),
+        color=use_color(stream, color),
+        unicode=speaks_unicode(stream),
+        reveal=True,
     )
-    emit(stream, live.frame(f"{visible(heading, keep='')}\n\n{drawn}", columns, lines, first=first))
+    _frame(stream, heading, drawn, first)
+
+
+def redraw_lost(lost: Lost, *, heading: str, stream: TextIO, first: bool, color: bool | None = None) -> None:
+    """Draw in the same way that a look of a watch failed, so that nothing old stands there as if it were so."""
+    from wnadmin.render.lost import on_terminal
+
+    drawn = on_terminal(
+        lost, width=width_of(stream, None), color=use_color(stream, color), unicode=speaks_unicode(stream)
+    )
+    _frame(stream, heading, drawn, first)
+
+
+def _frame(stream: TextIO, heading: str, drawn: str, first: bool) -> None:
+    from wnadmin.render import live
+
+    columns, lines = live.size_of(stream)
+    emit(stream, live.frame(f"{visible(heading)}\n\n{drawn}", columns, lines, first=first))
 
 
 def tally(result: Findings) -> str:

@@ -129,11 +129,13 @@ def _one_table(result: Result) -> Table:
         return shapes.step_fields(result.steps)
     if len(result.tables) == 1:
         return result.tables[0]
-    count = f"{len(result.tables)} tables" if result.tables else "no table"
+    if not result.tables:
+        raise UsageError("csv cannot hold this result: it has no table", next="Use --format json.")
+    names = [table.name for table in result.tables]
     raise UsageError(
-        f"csv cannot hold this result: it has {count}",
-        why="csv is one table, and this one would lose the rest without saying so",
-        next="choose --format json, which holds all of it",
+        f"csv is one table, and this result has {len(names)}: {', '.join(names)}",
+        why="It would lose the others without saying so.",
+        next=f"Add --table {names[0]}, or another of them; --format json holds all.",
     )
 
 

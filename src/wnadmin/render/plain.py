@@ -12,6 +12,7 @@ from typing import Final
 
 from tabulate import tabulate
 
+from wnadmin.render import shapes
 from wnadmin.render.cells import human, is_number, visible
 from wnadmin.results import Report, Table
 
@@ -29,7 +30,7 @@ def result(report: Report, *, markdown: bool, reveal: bool) -> str:
     if report.page:
         parts.append(visible(report.page).rstrip("\n"))
     else:
-        parts += [_table(table, markdown, reveal) for table in report.tables]
+        parts += [_table(table, markdown, reveal) for table in shapes.for_people(report)]
     escape = escaped if markdown else visible
     closing = [f"note: {escape(note)}" for note in report.notes]
     if report.next:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import Final
 
+from wnadmin.errors import UsageError
 from wnadmin.render.cells import json_text, machine
 from wnadmin.results import (
     SEVERITY_ORDER,
@@ -42,11 +44,31 @@ _SHOWN: Final = (
 def check(report: Report) -> None:
     """Raise ValueError for a report that would lose data: names that occur twice, rows of another length."""
     _distinct([table.name for table in report.tables], "table")
-    for table in report.tables:
+    for table in (*report.tables, *(one.shown for one in report.tables if one.shown is not None)):
         _distinct([column.name for column in table.columns], "column")
         width = len(table.columns)
         if any(len(row) != width for row in table.rows):
             raise ValueError(f"table {table.name}: a row has not {width} cells, one a column")
+
+
+def for_people(report: Report) -> list[Table]:
+    """Give the tables as people see them: without those that are empty and have no words for it."""
+    tables = (table.shown or table for table in report.tables)
+    return [table for table in tables if table.rows or table.empty]
+
+
+def only(report: Report, name: str) -> Report:
+    """Give the report with one of its tables alone, instead of a page too; raises UsageError for any other name."""
+    for table in report.tables:
+        if table.name == name:
+            return replace(report, tables=(table,), page="")
+    names = [table.name for table in report.tables]
+    near = get_close_matches(name, names, n=1)
+    raise UsageError(
+        f"there is no table {name} in this result",
+        why=f"It has {', '.join(names)}." if names else "It has none.",
+        next=f"Did you mean --table {near[0]}?" if near else f"Add --table {names[0]}." if names else "",
+    )
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -226,7 +226,7 @@ def _report(screen: Screen, report: Report, reveal: bool) -> None:
 
         screen.gap()
         screen.put(pages.markdown(visible(report.page), color=screen.color))
-    for table in report.tables if not report.page else ():
+    for table in shapes.for_people(report) if not report.page else ():
         screen.gap()
         _table(screen, table, reveal)
     _closing(screen, report.notes, report.next)

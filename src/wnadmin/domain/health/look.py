@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from wnadmin.assets import SqlFile
 from wnadmin.domain.health import checks, judge
 from wnadmin.domain.health.checks import Check, Limits, Measured
 from wnadmin.domain.health.judge import WINDOW, Sample
@@ -51,7 +51,7 @@ class Look:
 
 
 def look(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits], memory: Memory) -> Look:
-    """Run the checks on one node, one after the other on its one connection."""
+    """Run the checks on one node, on its one connection."""
     if node.db is None:
         return Look(node, tuple(_unreached(node, chosen, limits)), {})
     runner = _Runner(node, node.db, limits, memory)
@@ -60,20 +60,7 @@ def look(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits], memo
     except WnError as error:
         lost = Node(node.name, node.place, error=error)
         return Look(node, tuple(_unreached(lost, chosen, limits)), {})
-    found: list[Finding] = []
-    seconds: dict[str, float] = {}
-    for number, check in enumerate(chosen):
-        began = time.monotonic()
-        found += runner.run(check)
-        seconds[check.id] = time.monotonic() - began
-        if not runner.db.session.alive:
-            # What has just been said of it is not true any more.
-            kept = [one for one in found if one.check not in (check.id, REACHABLE)]
-            gone = NoConnection(f"the connection was lost during {check.id}", next="pg_isready, then the server's log")
-            lost = Node(node.name, node.place, error=gone)
-            rest = [one for one in chosen if one.id == REACHABLE or one in chosen[number:]]
-            return Look(node, (*kept, *_unreached(lost, rest, limits)), seconds)
-    return Look(node, tuple(found), seconds)
+    return runner.look(chosen)
 
 
 def _unreached(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits]) -> list[Finding]:
@@ -86,6 +73,15 @@ def _unreached(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits]
             row = Measured("", Decimal(2), None, f"{why}{more}", error.next if error else "")
             return judge.findings(check, [row], limits[check.id], node=node.name)
     return [judge.blind(check, limits[check.id], node.name, f"the node was not reached: {why}") for check in chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A check with its file in the variant for this node, and the file's variables."""
+
+    check: Check
+    file: SqlFile
+    values: Mapping[str, Value]
 
 
 @dataclass(slots=True)
@@ -104,41 +100,95 @@ class _Runner:
         wanted = sorted({need for check in chosen for need in check.needs})
         self.needs = {one.need: one for one in privileges(self.db, self.db.session.user, wanted)}
 
-    def run(self, check: Check) -> list[Finding]:
+    def look(self, chosen: Sequence[Check]) -> Look:
+        """Ask everything at once, and judge each answer as it comes."""
+        found: dict[str, list[Finding]] = {}
+        questions: list[_Question] = []
+        for check in chosen:
+            settled = self._settled(check)
+            if isinstance(settled, Finding):
+                found[check.id] = [settled]
+            else:
+                questions.append(settled)
+        answers = self.db.rows_each([(one.file, one.values) for one in questions], Measured)
+        seconds: dict[str, float] = {}
+        vanished: list[_Question] = []
+        began = time.monotonic()
+        for question, answer in zip(questions, answers, strict=False):
+            id = question.check.id
+            now = time.monotonic()
+            # The server answers one after the other, so what passes between two answers is the second one's.
+            seconds[id], began = now - began, now
+            if not self.db.session.alive:
+                return self._lost(chosen, id, found, seconds)
+            if isinstance(answer, Vanished):
+                vanished.append(question)
+            else:
+                found[id] = self._concluded(question.check, answer)
+        for question in vanished:
+            found[question.check.id] = self._concluded(question.check, self._again(question))
+            if not self.db.session.alive:
+                return self._lost(chosen, question.check.id, found, seconds)
+        return Look(self.node, tuple(one for check in chosen for one in found[check.id]), seconds)
+
+    def _lost(
+        self, chosen: Sequence[Check], during: str, found: Mapping[str, list[Finding]], seconds: Mapping[str, float]
+    ) -> Look:
+        """Give what was found before the connection was lost; that the node could be reached is not true any more."""
+        kept = [one for check in chosen if check.id not in (during, REACHABLE) for one in found.get(check.id, ())]
+        gone = NoConnection(f"the connection was lost during {during}", next="pg_isready, then the server's log")
+        lost = Node(self.node.name, self.node.place, error=gone)
+        rest = [one for one in chosen if one.id in (REACHABLE, during) or one.id not in found]
+        return Look(self.node, (*kept, *_unreached(lost, rest, self.limits)), seconds)
+
+    def _settled(self, check: Check) -> Finding | _Question:
+        """Give what to ask, or the finding where there is nothing to ask, or this login may not."""
         limits = self.limits[check.id]
         if check.where != "any" and self.standby != (check.where == "standby"):
-            return [judge.skipped(check, limits, self.node.name, f"is asked of a {check.where} only")]
+            return judge.skipped(check, limits, self.node.name, f"is asked of a {check.where} only")
         major = self.db.version // 10000
         if major < check.since:
             why = f"needs PostgreSQL {check.since}; this server is {major}"
-            return [judge.skipped(check, limits, self.node.name, why)]
+            return judge.skipped(check, limits, self.node.name, why)
         for need in check.needs:
             have = self.needs[need]
             if not have.met:
                 why = f"{'this login lacks' if have.present else 'there is no'} {need.partition(':')[2]}"
                 fix = have.remedy if have.present or need.startswith("extension:") else "wnadmin setup status"
-                return [judge.blind(check, limits, self.node.name, why, remediation=fix)]
+                return judge.blind(check, limits, self.node.name, why, remediation=fix)
         try:
-            rows = self._rows(check)
+            file = self.db.file(check.file)
+            return _Question(check, file, self._values(check, file))
         except WnError as error:
-            why, fix = _explained(error)
-            return [judge.blind(check, limits, self.node.name, why, remediation=fix)]
+            return self._blind(check, error)
+
+    def _concluded(self, check: Check, answer: list[Measured] | WnError) -> list[Finding]:
+        if isinstance(answer, WnError):
+            return [self._blind(check, answer)]
         if check.id == REACHABLE and self.standby and self.node.name == "primary":
             words = "the profile's primary is a standby"
-            rows = [Measured("", Decimal(2), None, words, "Correct `primary` of the profile, or promote this node.")]
-        return self._judged(check, rows, limits)
+            answer = [Measured("", Decimal(2), None, words, "Correct `primary` of the profile, or promote this node.")]
+        return self._judged(check, answer, self.limits[check.id])
 
-    def _rows(self, check: Check) -> list[Measured]:
-        values = self._values(check)
-        # Something was dropped between the list and the look at it; the next list does not have it.
-        for _ in range(_AGAIN):
-            with contextlib.suppress(Vanished):
-                return self.db.rows(check.file, Measured, **values)
-        return self.db.rows(check.file, Measured, **values)
+    def _blind(self, check: Check, error: WnError) -> Finding:
+        why, fix = _explained(error)
+        return judge.blind(check, self.limits[check.id], self.node.name, why, remediation=fix)
 
-    def _values(self, check: Check) -> dict[str, Value]:
+    def _again(self, question: _Question) -> list[Measured] | WnError:
+        """Ask again: something was dropped between the list and the look at it, and the next list does not have it."""
+        for left in reversed(range(_AGAIN)):
+            try:
+                return self.db.rows_of(question.file, Measured, question.values)
+            except Vanished as error:
+                if not left:
+                    return error
+            except WnError as error:
+                return error
+        raise AssertionError("asked at least once")
+
+    def _values(self, check: Check, file: SqlFile) -> dict[str, Value]:
         """Where the extension stands that the check calls, if its variant for this database calls one."""
-        if not check.extension or "schema" not in names(self.db.file(check.file).text):
+        if not check.extension or "schema" not in names(file.text):
             return {}
         installed = self.db.extension(check.extension)
         return {"schema": installed.schema} if installed else {}

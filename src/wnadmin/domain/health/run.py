@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from wnadmin.ahead import Ahead
 from wnadmin.domain.health import checks, thresholds
 from wnadmin.domain.health.look import Look, Memory, look
 from wnadmin.postgres.nodes import Nodes
@@ -27,18 +28,19 @@ class Wishes:
 def run(nodes: Nodes, wishes: Wishes, playbooks: Callable[[], Mapping[str, str]]) -> Findings:
     """Run the chosen checks on all nodes at once; raises NoConnection when no node was reached.
 
-    ``playbooks`` gives the page of each check; it is called when something is wrong.
+    ``playbooks`` gives the page of each check.
     """
     chosen = checks.chosen(list(wishes.only), list(wishes.ignore), wishes.preset)
     limits = thresholds.limits(wishes.settings, wishes.thresholds)
     nodes.reached()
+    pages = Ahead(playbooks)
+    pages.begin()
     memory = nodes.remembered.setdefault("health", Memory())
     looks = nodes.each(partial(look, chosen=chosen, limits=limits, memory=memory))
     # A node that is not there comes before what others suffer from.
     found = sorted((one for look in looks for one in look.findings), key=lambda one: one.check != checks.FIRST)
     if any(SEVERITY_ORDER[one.severity] for one in found):
-        pages = playbooks()
-        found = [_with_page(one, pages) for one in found]
+        found = [_with_page(one, pages.take()) for one in found]
     return Findings("health", tuple(found), notes=tuple(_cost(one) for one in looks))
 
 

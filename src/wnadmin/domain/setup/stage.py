@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wnadmin.errors import WnError
-from wnadmin.postgres.session import Answer, Session
+from wnadmin.postgres.session import Session
+from wnadmin.postgres.values import Answer
 from wnadmin.postgres.sql import SQL, Composable, Identifier
 
 _SETTINGS: Final = (
