@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -118,6 +117,8 @@ def load_profile(name: str | None) -> Profile:
             why=f"There is no settings file {path}.",
             next=f"Write {path} with a table [profiles.{name}], or use --dsn.",
         )
+    import tomllib
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

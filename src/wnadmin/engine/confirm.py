@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 def ask(plan: Plan, options: Options, *, production: bool) -> None:
     """Return when the change may go ahead; raise Declined or Refused otherwise.
 
-    A word demanded by ``plan.confirm`` is typed even under ``--yes``. In production ``--yes`` needs ``--reason``.
+    A word demanded by ``plan.confirm`` is typed even under ``--yes``. In production ``--yes`` needs ``--reason``,
+    and so does, whoever answers, a change that ``plan.reason`` names.
     """
     from wnadmin.render import talk
 
-    if production and options.yes and not options.reason:
+    if production and (options.yes or plan.reason) and not options.reason:
         raise Refused(
-            "a change in production under --yes needs a reason",
+            f"{plan.reason or 'a change in production under --yes'} needs a reason",
             why="The profile says production = true.",
             next="Add --reason 'ticket or cause'.",
         )

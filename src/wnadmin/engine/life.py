@@ -165,13 +165,8 @@ def _nodes(
     if operation.target is None or profile is None:
         raise TypeError(f"{declared.name} was not given a target")
     targets = all_nodes(operation.target, profile, operation.options)
-
-    def opener(target: Target) -> Session:
-        session = open_session(target, profile, declared.name, change=False, brief=True)
-        pen.begin()
-        return session
-
-    return stack.enter_context(contextlib.closing(Nodes(targets, opener)))
+    opener = partial(open_session, profile=profile, command=declared.name, change=False, brief=True)
+    return stack.enter_context(contextlib.closing(Nodes(targets, opener, pen.begin)))
 
 
 def _session(

@@ -127,16 +127,20 @@ class Database:
         return _as_rows(file, row, self._query(file, values))
 
     def rows_each(
-        self, wanted: Sequence[tuple[assets.SqlFile, Mapping[str, Value]]], row: type[R]
+        self,
+        wanted: Sequence[tuple[assets.SqlFile, Mapping[str, Value]]],
+        row: type[R],
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[list[R] | WnError]:
         """Run many queries at once, and give the rows of each, or its error, in order as they arrive.
 
-        None may have a personal or secret value. After a lost connection nothing more comes.
+        None may have a personal or secret value. After a lost connection nothing more comes. ``meanwhile`` is called
+        once the server has work to do.
         """
         texts = [(file.name, self._rendered(file, values)) for file, values in wanted]
         if any(rendered.bound for _, rendered in texts):
             raise TypeError("a query with bound values cannot be sent with others")
-        answers = self.session.run_each([(name, rendered.query) for name, rendered in texts])
+        answers = self.session.run_each([(name, rendered.query) for name, rendered in texts], meanwhile)
         for (file, _), answer in zip(wanted, answers, strict=False):
             found: list[R] | WnError
             try:

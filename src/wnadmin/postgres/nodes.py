@@ -33,11 +33,13 @@ class Node:
 class Nodes:
     """Keeps one session to each node; what was lost is opened again at the next look.
 
+    ``meanwhile`` is to be called when the servers have work to do: what is wanted afterwards is made ready then.
     ``remembered`` is for what one look wants to know at the next.
     """
 
     targets: Sequence[Target]
     open: Callable[[Target], Session]
+    meanwhile: Callable[[], None] = lambda: None
     remembered: dict[str, Any] = field(default_factory=dict)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

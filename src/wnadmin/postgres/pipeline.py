@@ -24,11 +24,13 @@ def run(
     connection: psycopg.Connection[Row],
     statements: Sequence[tuple[str, bytes]],
     give_up: Callable[[], None],
+    meanwhile: Callable[[], None],
 ) -> Iterator[Answer | WnError]:
     """Send ``statements`` (what each does, its text), and yield what each gave, in order, as it arrives.
 
     Each is a transaction of its own and fails alone. Once the connection is lost, one error is yielded and nothing
     after it. ``give_up`` is called where the caller leaves in the middle: answers would come that nobody reads.
+    ``meanwhile`` is called once the server has work to do.
     """
     if not statements:
         return
@@ -41,6 +43,8 @@ def run(
         for _, text in statements:
             link.send_query_params(text, None)
             link.pipeline_sync()
+        link.flush()
+        meanwhile()
         for left, (doing, _) in zip(reversed(range(len(statements))), statements, strict=True):
             try:
                 answer = _answer(connection, doing)

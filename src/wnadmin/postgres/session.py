@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -115,7 +115,9 @@ class Session:
         except psycopg.Error as error:
             raise explain(error, doing) from None
 
-    def run_each(self, statements: Sequence[tuple[str, str | Composable]]) -> Iterator[Answer | WnError]:
+    def run_each(
+        self, statements: Sequence[tuple[str, str | Composable]], meanwhile: Callable[[], None] = lambda: None
+    ) -> Iterator[Answer | WnError]:
         """Send many statements at once, each of which fails alone; see :func:`wnadmin.postgres.pipeline.run`.
 
         ``statements`` are pairs of what each does and its text. Read to the end, or the session is closed.
@@ -126,7 +128,8 @@ class Session:
             self.cancel()
             self.close()
 
-        return pipeline.run(self._connection, [(doing, self._bytes(query)) for doing, query in statements], give_up)
+        texts = [(doing, self._bytes(query)) for doing, query in statements]
+        return pipeline.run(self._connection, texts, give_up, meanwhile)
 
     def scalar(self, query: str | Composable, bound: Sequence[object] = (), doing: str = "") -> Any:
         """Run a statement and give the first column of its first row, None when there is no row."""

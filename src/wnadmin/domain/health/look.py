@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -50,8 +50,14 @@ class Look:
     seconds: Mapping[str, float]
 
 
-def look(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits], memory: Memory) -> Look:
-    """Run the checks on one node, on its one connection."""
+def look(
+    node: Node,
+    chosen: Sequence[Check],
+    limits: Mapping[str, Limits],
+    memory: Memory,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Look:
+    """Run the checks on one node, on its one connection; ``meanwhile`` is called when it has been asked."""
     if node.db is None:
         return Look(node, tuple(_unreached(node, chosen, limits)), {})
     runner = _Runner(node, node.db, limits, memory)
@@ -60,7 +66,7 @@ def look(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits], memo
     except WnError as error:
         lost = Node(node.name, node.place, error=error)
         return Look(node, tuple(_unreached(lost, chosen, limits)), {})
-    return runner.look(chosen)
+    return runner.look(chosen, meanwhile)
 
 
 def _unreached(node: Node, chosen: Sequence[Check], limits: Mapping[str, Limits]) -> list[Finding]:
@@ -100,7 +106,7 @@ class _Runner:
         wanted = sorted({need for check in chosen for need in check.needs})
         self.needs = {one.need: one for one in privileges(self.db, self.db.session.user, wanted)}
 
-    def look(self, chosen: Sequence[Check]) -> Look:
+    def look(self, chosen: Sequence[Check], meanwhile: Callable[[], None]) -> Look:
         """Ask everything at once, and judge each answer as it comes."""
         found: dict[str, list[Finding]] = {}
         questions: list[_Question] = []
@@ -110,7 +116,7 @@ class _Runner:
                 found[check.id] = [settled]
             else:
                 questions.append(settled)
-        answers = self.db.rows_each([(one.file, one.values) for one in questions], Measured)
+        answers = self.db.rows_each([(one.file, one.values) for one in questions], Measured, meanwhile)
         seconds: dict[str, float] = {}
         vanished: list[_Question] = []
         began = time.monotonic()

@@ -34,9 +34,13 @@ def run(nodes: Nodes, wishes: Wishes, playbooks: Callable[[], Mapping[str, str]]
     limits = thresholds.limits(wishes.settings, wishes.thresholds)
     nodes.reached()
     pages = Ahead(playbooks)
-    pages.begin()
+
+    def meanwhile() -> None:
+        pages.begin()
+        nodes.meanwhile()
+
     memory = nodes.remembered.setdefault("health", Memory())
-    looks = nodes.each(partial(look, chosen=chosen, limits=limits, memory=memory))
+    looks = nodes.each(partial(look, chosen=chosen, limits=limits, memory=memory, meanwhile=meanwhile))
     # A node that is not there comes before what others suffer from.
     found = sorted((one for look in looks for one in look.findings), key=lambda one: one.check != checks.FIRST)
     if any(SEVERITY_ORDER[one.severity] for one in found):
