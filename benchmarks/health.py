@@ -30,7 +30,9 @@ EQUIVALENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "txn_wraparound": ("xid-age", ()),
     "autovac_freeze": ("xid-age", ()),
     "last_vacuum": ("autovacuum-debt", ()),
+    "last_autovacuum": ("autovacuum-debt", ()),
     "last_analyze": ("statistics-age", ()),
+    "last_autoanalyze": ("statistics-age", ()),
     "bloat": ("table-bloat", ()),
     "hitratio": ("cache-hit", ()),
     "wal_files": ("wal-size", ("--warning=500", "--critical=1000")),
@@ -44,7 +46,8 @@ EQUIVALENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """What check_postgres has for one of our checks: action, the check's id, its options.
 
-Left out: `checkpoint`, which needs a Perl module that the package only suggests; `hot_standby_delay` and
+Both of its actions where it parts what was done by hand from what was done by itself, and one check of ours looks at
+both. Left out: `checkpoint`, which needs a Perl module that the package only suggests; `hot_standby_delay` and
 `replicate_row`, which ask two servers; `new_version_pg`, which asks the internet; `fsm_*`, which exist for servers
 before 8.4 only; the sizes of relations, which no check of ours judges."""
 
@@ -109,11 +112,16 @@ class Programs:
                 "--dbuser=postgres",
                 *words,
             ]
-            _answered(asked, env, rf"POSTGRES_{action.upper()} (OK|WARNING|CRITICAL): ")
+            _answered(asked, env, rf"POSTGRES_{action.upper()} {_verdicts(action)}: ")
 
     def look(self) -> None:
         """Run all checks; RuntimeError when they could not be made."""
         _answered(self.health(), self.env, r"WNADMIN \w+ - .*\d+ ok")
+
+
+def _verdicts(action: str) -> str:
+    # It does not know when nothing was done by itself yet, and has looked all the same.
+    return "(OK|WARNING|CRITICAL|UNKNOWN)" if action.startswith("last_auto") else "(OK|WARNING|CRITICAL)"
 
 
 def _program() -> str:
