@@ -29,7 +29,7 @@ def test_a_dump_a_sidecar_and_nothing_else(here: Cli, server: Server, fresh_db: 
     assert [stat.S_IMODE((folder / each).stat().st_mode) for each in visible(folder)] == [0o600, 0o600]
     side = sidecar(dump)
     assert side.sha256 == hashlib.sha256(dump.read_bytes()).hexdigest()
-    assert (side.database.name, side.server_major, side.large_objects) == (fresh_db, 17, 0)
+    assert (side.database.name, side.server_major) == (fresh_db, 17)
     with server.session(fresh_db) as session:
         leaves = session.run(
             "SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
@@ -188,6 +188,38 @@ def test_a_full_disk_leaves_nothing(here: Cli, folder: Path) -> None:
     ran = limited(here, 60_000, *BACKUP, "--to", str(folder), "--name", "big")
     assert ran.code == 1
     assert "pg_dump failed" in ran.out
+    assert os.listdir(folder) == []
+
+
+def programs(server: Server, folder: Path, **instead: str) -> dict[str, str]:
+    """A folder of client programs some of which are scripts; gives the environment that leads to it."""
+    bindir = folder / "programs"
+    bindir.mkdir()
+    real = server.cluster.tool("pg_dump").path.parent
+    for each in real.iterdir():
+        if each.name not in instead:
+            (bindir / each.name).symlink_to(each)
+    for name, text in instead.items():
+        if text:
+            (bindir / name).write_text(f"#!/bin/sh\n{text}\n")
+            (bindir / name).chmod(0o755)
+    return {"WNADMIN_PG_BINDIR": str(bindir), "WNADMIN_PG_PROVIDER": ""}
+
+
+def test_roles_that_cannot_be_dumped_make_no_backup(here: Cli, server: Server, folder: Path) -> None:
+    """pg_dumpall works beside pg_dump, and its failure is the failure of both."""
+    env = programs(server, here.folder, pg_dumpall="echo 'pg_dumpall: error: no roles today' >&2; exit 1")
+    ran = here.run(*BACKUP, "--to", str(folder), env=env)
+    assert ran.code == 1
+    assert "pg_dumpall failed: no roles today" in ran.out
+    assert os.listdir(folder) == []
+
+
+def test_half_an_installation_is_refused(here: Cli, server: Server, folder: Path) -> None:
+    ran = here.run(*BACKUP, "--to", str(folder), env=programs(server, here.folder, pg_dumpall=""))
+    assert ran.code == 4
+    assert "there is no " in ran.err
+    assert "pg_dumpall" in ran.err
     assert os.listdir(folder) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backup.support import copy, create, databases, payloads, reseal, sidecar
+from tests.backup.support import copy, create, databases, limited, payloads, reseal, severities, sidecar
 from tests.standby import standby_of
 from tests.support import Cli, Server
 from wnadmin.domain.backup import files
@@ -135,6 +135,26 @@ def test_refused_on_a_standby_and_without_a_superuser(here: Cli, server: Server,
         ran = here.run("backup", "drill", str(dump), "--yes", "--dsn", standby.dsn("postgres"))
         assert ran.code == 4
         assert "standby" in ran.err
+
+
+def test_a_full_disk_says_nothing_of_the_backup(here: Cli, server: Server, fresh_db: str, folder: Path) -> None:
+    """No file of the private server may grow beyond a WAL segment, and one table does."""
+    with server.session(fresh_db) as session:
+        session.run("CREATE TABLE public.big AS SELECT n, repeat('x', 100) AS x FROM generate_series(1, 170000) AS n")
+    dump = create(here, folder)
+    ran = limited(here, 2**24 + 2**20, "backup", "verify", str(dump), "--level", "content", "--format", "json")
+    assert ran.code == 3
+    assert severities(ran)["backup.restore"] == "unknown", ran.out
+    assert "it could not be tried" in ran.out
+    known = files.look(files.at(dump)).verified
+    assert known is not None
+    assert (known.level, known.failed) == ("archive", None)
+    drilled = limited(here, 2**24 + 2**20, "backup", "drill", str(dump), "--private", "--yes")
+    assert drilled.code == 1
+    known = files.look(files.at(dump)).verified
+    assert known is not None
+    assert (known.level, known.failed) == ("archive", None)
+    assert sweep() == []
 
 
 def test_usage(here: Cli, folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.backup.support import create, sidecar
-from tests.support import Cli
+from tests.support import Cli, Server
 from wnadmin.domain.backup import files, prune, values
 from wnadmin.domain.backup.prune import Rule
 from wnadmin.domain.backup.values import Level, Verified
@@ -118,6 +121,29 @@ def test_it_removes_them_and_says_why(here: Cli, folder: Path) -> None:
     assert again.code == 0
     assert "second.dump (the newest" in again.out
     assert sidecar(folder / "second.dump").name == "second"
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_at_random_moments(here: Cli, server: Server, fresh_db: str, folder: Path, seed: int) -> None:
+    """Whenever it dies, another run finishes it, and the register says the same as the folder."""
+    for name in ("first", "second", "third"):
+        create(here, folder, name=name)
+    words = ["backup", "prune", str(folder), "--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0", "--yes"]
+    process = here.start(words)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=random.Random(seed).uniform(0.3, 0.7))
+    process.kill()
+    process.communicate()
+    for one in here.run("audit", "unfinished", "--format", "json").json()["tables"]["unfinished"]:
+        resumed = here.run("audit", "resume", one["operation"], "--yes")
+        assert resumed.code == 0, resumed.out + resumed.err
+    ran = here.run(*words)
+    assert ran.code == 0, ran.out + ran.err
+    assert sorted(os.listdir(folder)) == ["third.dump", "third.dump.json"]
+    with server.session(fresh_db) as session:
+        standing = session.run("SELECT name FROM audit.backups WHERE removed_at IS NULL").rows
+    assert standing == (("third",),)
 
 
 def test_keeping_nothing_is_refused(folder: Path, cli: Cli) -> None:

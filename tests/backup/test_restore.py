@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.backup.support import create, databases, reseal, sidecar
+from tests.standby import standby_of
 from tests.support import Cli, Server
 from wnadmin.domain.backup.restore import PREFIX
 
@@ -154,6 +158,45 @@ def test_killed_and_resumed(made: tuple[Cli, str, Path], server: Server, into: s
     assert unfinished_rooms(server) == set()
     with server.session(into) as session:
         assert session.scalar("SELECT count(*) FROM core.users") > 0
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_at_random_moments(made: tuple[Cli, str, Path], server: Server, into: str, seed: int) -> None:
+    """Whenever it dies, the name is free or has the whole database, and resuming makes it whole."""
+    cli = Cli(made[0].folder / f"killed{seed}", server.dsn("postgres"))
+    cli.folder.mkdir()
+    words = ["backup", "restore", str(made[2]), "--into", into, "--create", "--yes"]
+    process = cli.start(words)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=random.Random(seed).uniform(0.4, 3.0))
+    process.kill()
+    process.communicate()
+    if into in databases(server):
+        with server.session(into) as session:
+            assert session.scalar("SELECT count(*) FROM core.users") > 0
+    unfinished = cli.run("audit", "unfinished", "--format", "json").json()["tables"]["unfinished"]
+    for one in unfinished:
+        resumed = cli.run("audit", "resume", one["operation"], "--yes")
+        assert resumed.code == 0, resumed.out + resumed.err
+    if not unfinished and into not in databases(server):
+        assert cli.run(*words).code == 0
+    assert unfinished_rooms(server) == set()
+    verified = Cli(cli.folder, server.dsn(into)).run("audit", "verify", "--format", "json")
+    assert verified.code == 0, verified.out
+
+
+def test_refused_on_a_standby_and_without_a_superuser(made: tuple[Cli, str, Path], server: Server, into: str) -> None:
+    words = ["backup", "restore", str(made[2]), "--into", into, "--create", "--yes"]
+    with server.session() as session:
+        session.run("DROP ROLE IF EXISTS restore_person")
+        session.run("CREATE ROLE restore_person LOGIN CREATEDB")
+    ran = made[0].run(*words, "--dsn", server.dsn("postgres", "restore_person"))
+    assert (ran.code, "restore_person cannot restore" in ran.err) == (4, True), ran.err
+    with standby_of(server) as standby:
+        ran = made[0].run(*words, "--dsn", standby.dsn("postgres"))
+        assert (ran.code, "this server is a standby" in ran.err) == (4, True), ran.err
+    assert into not in databases(server)
 
 
 def unfinished_rooms(server: Server) -> set[str]:

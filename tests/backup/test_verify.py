@@ -12,6 +12,7 @@ import pytest
 from tests.backup.support import copy, reseal, severities, sidecar, tools
 from tests.support import Cli, Server
 from wnadmin.domain.backup import files
+from wnadmin.domain.backup.verify import size_level
 
 
 def truncated(dump: Path) -> None:
@@ -93,6 +94,8 @@ def test_the_level_that_catches_it(
     found = severities(ran)
     assert ran.code == 3
     assert [one for one in LEVELS if found.get(one) == "critical"][:1] == [caught]
+    pages = {one["playbook"] for one in ran.json()["findings"] if one["severity"] == "critical"}
+    assert pages == {"backup-fails-its-drill"}
     before = LEVELS[: LEVELS.index(caught)]
     assert [found[one] for one in before] == ["ok"] * len(before)
     # One level less does not see it, which is why there are levels.
@@ -125,6 +128,17 @@ def test_a_forged_sidecar_is_caught_by_the_ledger(shelf: tuple[Cli, Path], tmp_p
         files.at(dump).sidecar.write_bytes(original)
         files.at(dump).verified.unlink(missing_ok=True)
     assert made.run("backup", "verify", str(dump), "--level", "file").code == 0
+
+
+def test_a_new_backup_is_looked_at_without_reading_it_again(shelf: tuple[Cli, Path], tmp_path: Path) -> None:
+    """Its bytes were hashed from the disk; afterwards names and sizes tell whether they are still there."""
+    dump = copy(shelf[1] / "z5.dump", tmp_path)
+    assert [one.severity for one in size_level(files.look(files.at(dump)))] == ["ok"]
+    with dump.open("ab") as file:
+        file.write(b"x")
+    assert [one.severity for one in size_level(files.look(files.at(dump)))] == ["critical"]
+    dump.unlink()
+    assert [one.detail for one in size_level(files.look(files.at(dump)))] == ["the dump itself is gone"]
 
 
 def test_what_could_not_be_tried_is_unknown(shelf: tuple[Cli, Path], cli: Cli, tmp_path: Path) -> None:

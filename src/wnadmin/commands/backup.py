@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wnadmin.commands import wal
 from wnadmin.engine import command, noun
 from wnadmin.results import Findings, Inputs, Plan, Report
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from wnadmin.settings import Profile
 
 app = noun("backup", "Make backups that are known to restore.")
+app.add_typer(wal.app, name="wal")
 
 Identity = Annotated[
     Path | None,
@@ -65,8 +67,9 @@ def create(
     Example: wnadmin backup create --to /srv/backups --jobs 2
     """
     from wnadmin.domain.backup import create as creating
+    from wnadmin.domain.backup.wishes import wishes
 
-    wished = creating.wishes(
+    wished = wishes(
         profile,
         inputs,
         to=to,
@@ -84,17 +87,19 @@ def create(
 
 @command(app, name="list")
 def list_(
+    db: Database | None,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of backups.")],
 ) -> Report:
     """List the backups in a folder.
 
-    Age, size, database, server, how far and when each was last proven, when it expires, and what is wrong with it.
+    Age, size, database, server, how far and when each was last proven, when it expires, whether the connected
+    database has it in its register of copies, and what is wrong with it.
 
     Example: wnadmin backup list /srv/backups
     """
     from wnadmin.domain.backup import listing
 
-    return listing.report(folder)
+    return listing.report(folder, db)
 
 
 @command(app)
@@ -159,8 +164,10 @@ def drill(
     return drills.plan(connections, place, bring.Means(identity, jobs), inputs, on_private=private)
 
 
-@command(app, node="none")
+@command(app, node="any")
 def prune(
+    db: Database | None,
+    connections: Connections | None,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of backups.")],
     keep_daily: Annotated[int, typer.Option("--keep-daily", metavar="N", help="Days that keep their newest.")] = 7,
     keep_weekly: Annotated[int, typer.Option("--keep-weekly", metavar="N", help="Weeks that keep their newest.")] = 5,
@@ -170,13 +177,15 @@ def prune(
 
     The newest of each of the last days, weeks and months that have one stays, counted for each database apart.
     What has expired goes, whatever the rule says, but never the last backup that was proven to restore. What a killed
-    run left goes too. The plan says of each why it stays or goes.
+    run left goes too. The plan says of each why it stays or goes. Connected to a primary, it also brings the register
+    of copies, audit.backups, up to date; without a server it only removes files.
 
     Example: wnadmin backup prune /srv/backups --keep-daily 7 --keep-weekly 5 --keep-monthly 12
     """
     from wnadmin.domain.backup import prune as pruning
 
-    return pruning.plan(folder, pruning.Rule(keep_daily, keep_weekly, keep_monthly))
+    rule = pruning.Rule(keep_daily, keep_weekly, keep_monthly)
+    return pruning.plan(folder, rule, db=db, connections=connections)
 
 
 @command(app)
@@ -188,16 +197,25 @@ def restore(
     create: Annotated[bool, typer.Option("--create", help="Create it from template0, as the dumped one was.")] = False,
     identity: Identity = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="More than 1: not in one transaction.")] = 1,
+    ledger: Annotated[
+        list[Path] | None,
+        typer.Option("--ledger", metavar="PATH", help="Exports of its ledger, or their folder; may be given again."),
+    ] = None,
 ) -> Plan:
     """Restore a backup into an empty database, and prove it before saying done.
 
     Never into one that holds anything. Every count and hash is compared; owner, privileges, limit and settings of the
-    database come back from the sidecar; its ledger says what it was restored from; statistics are made; `setup verify`
-    and all that is looked at after a restore have the last word.
+    database come back from the sidecar; statistics are made; `setup verify` and all that is looked at after a restore
+    have the last word.
+
+    Its ledger goes on with a signed row that says where it comes from. What was recorded since the dump is joined from
+    this user's spool and from exports of the ledger: those named with --ledger, or else those beside the backup. What
+    is known to have been and is in neither, the row calls lost, and `audit verify` accepts that.
 
     Example: wnadmin backup restore /srv/backups/prod.dump --into wondernest_again --create --dsn 'dbname=postgres'
     """
     from wnadmin.domain.backup import bring, files
     from wnadmin.domain.backup import restore as restoring
 
-    return restoring.plan(connections, files.at(path), into, bring.Means(identity, jobs), inputs, create=create)
+    means = bring.Means(identity, jobs)
+    return restoring.plan(connections, files.at(path), into, means, inputs, create=create, ledgers=ledger or ())

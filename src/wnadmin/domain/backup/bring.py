@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wnadmin.domain.backup import files, programs, proof
-from wnadmin.domain.backup.values import Sidecar, TableProof
+from wnadmin.domain.backup import carried, files, programs, proof
+from wnadmin.domain.backup.values import Sidecar
 from wnadmin.errors import Failed, Refused, UsageError
 from wnadmin.postgres.session import Session
 from wnadmin.postgres.target import Target
 from wnadmin.results import Progress
+
+_OF_THE_KEY: Final = re.compile(r'identit|reading "|secret key|No matching keys')
 
 UNEQUAL: Final = "what was restored is not what was dumped"
 
@@ -123,12 +126,46 @@ def read_through(side: Sidecar, dump: Path, means: Means, stopping: Callable[[],
         programs.Pipe(chain, stdin=stdin).wait(lambda: None, stopping)
 
 
-def compare(
-    sessions: Sequence[Session], side: Sidecar, progress: Progress, stopping: Callable[[], bool]
-) -> tuple[list[str], tuple[TableProof, ...], int]:
-    """Hash the restored database and say where it differs; gives also the proofs and the milliseconds."""
-    found, milliseconds = proof.content(sessions, progress, stopping)
-    return proof.differences(side.tables, found), found, milliseconds
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What came of a comparison: what is ``wrong``, what is ``equal``, and what could not be told, in sentences."""
+
+    wrong: tuple[str, ...]
+    equal: tuple[str, ...]
+    vague: tuple[str, ...]
+    milliseconds: int
+
+    @property
+    def detail(self) -> str:
+        """Say what was compared, and what could not be."""
+        return "; ".join([*self.equal, *self.vague])
+
+
+def compare(sessions: Sequence[Session], side: Sidecar, progress: Progress, stopping: Callable[[], bool]) -> Compared:
+    """Hash the restored database and say where it differs."""
+    found = proof.content(sessions, progress, stopping)
+    wrong = proof.differences(side.tables, found.tables)
+    lost, unsure = carried.judge_sequences(side.sequences, found.sequences)
+    other, unread = carried.judge_objects(side.large_objects, found.objects)
+    rows, seconds = sum(one.rows for one in found.tables), found.milliseconds / 1000
+    equal = [f"{rows:,} rows of {len(found.tables)} tables are the dumped ones, hashed in {seconds:.1f} s"]
+    if (count := len(found.sequences)) and not unsure:
+        equal.append(
+            f"{count:,} sequences stand where they stood" if count > 1 else "one sequence stands where it stood"
+        )
+    if (count := found.objects.count) and not unread:
+        equal.append(
+            f"{count:,} large objects are the dumped ones" if count > 1 else "one large object is the dumped one"
+        )
+    return Compared((*wrong, *lost, *other), tuple(equal), (*unsure, *unread), found.milliseconds)
+
+
+def promises_less(side: Sidecar) -> list[str]:
+    """Say what of a backup nothing can be proven of, however it is restored."""
+    said = [f"{one.path} was set back or went round during the dump" for one in side.sequences if carried.is_vague(one)]
+    if side.large_objects.count and side.large_objects.hash is None:
+        said.append(f"{side.large_objects.count:,} large objects are only counted")
+    return said
 
 
 def require_sidecar(kept: files.Kept) -> Sidecar:
@@ -150,13 +187,13 @@ def short(text: Sequence[str], most: int = 5) -> str:
 
 def is_about_the_key(error: Failed) -> bool:
     """Whether a failure says something of the key that was named, and nothing of the backup."""
-    return error.what.startswith(("age failed", "rage failed")) and "identit" in error.what
+    return error.what.startswith(("age failed", "rage failed")) and _OF_THE_KEY.search(error.what) is not None
 
 
 def unequal(said: Sequence[str]) -> Failed:
     """The error for a restored database with another content."""
     return Failed(
         f"{UNEQUAL}: {short(said)}",
-        why="Counts or hashes differ from those that were taken in the dump's own snapshot.",
+        why="It differs from the counts and hashes that were taken in the dump's own snapshot.",
         next="Do not rely on this backup; make a new one, and drill that.",
     )

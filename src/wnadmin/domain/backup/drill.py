@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from wnadmin.errors import Failed, NoConnection, Refused, UsageError
 from wnadmin.postgres.connections import Connections
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
-from wnadmin.results import Finding, Inputs, Plan, Progress, Receipt, Step, World
+from wnadmin.results import Finding, Inputs, Plan, Progress, Receipt, Severity, Step, World
 
 PREFIX: Final = "wnadmin_drill_"
 """What the name of every scratch database begins with; the moment of its making and chance follow."""
@@ -100,19 +101,12 @@ def attempt(
         if wanted == "content":
             sessions = [yard.open(name) for _ in range(max(1, means.jobs))]
             try:
-                said, there, hashed = bring.compare(sessions, side, progress, stopping)
-                if said:
-                    raise bring.unequal(said)
-                rows = sum(one.rows for one in there)
-                found.append(
-                    verify.finding(
-                        "content",
-                        "ok" if not side.large_objects else "unknown",
-                        f"{rows:,} rows of {len(there)} tables are the dumped ones, hashed in {hashed / 1000:.1f} s"
-                        + f"; {side.large_objects} large objects were not compared" * bool(side.large_objects),
-                        label,
-                    )
-                )
+                compared = bring.compare(sessions, side, progress, stopping)
+                if compared.wrong:
+                    raise bring.unequal(compared.wrong)
+                hashed = compared.milliseconds
+                severity: Severity = "unknown" if compared.vague else "ok"
+                found.append(verify.finding("content", severity, compared.detail, label))
                 found += after.look(Database(sessions[0]), side)
             finally:
                 for one in sessions:
@@ -205,7 +199,9 @@ def plan(
     def run(world: World) -> Receipt:
         began, age = time.monotonic(), datetime.now(UTC) - side.snapshot_at
         try:
-            with _yard(connections, side, world, on_private=on_private) as yard:
+            # The bytes are read beside the restore, which reads them too and mostly waits for the server.
+            with ThreadPoolExecutor(1) as beside, _yard(connections, side, world, on_private=on_private) as yard:
+                reading = beside.submit(verify.file_level, kept)
                 done = attempt(
                     yard,
                     kept,
@@ -216,13 +212,13 @@ def plan(
                     progress=world.progress,
                     stopping=world.stopping,
                 )
+                bytes_ = reading.result()
         except Failed as error:
             if not world.stopping():
                 told = failure(error, kept.place.dump.name)
                 verify.remember(kept, None, "content", told)
             raise
         outcome.extend(done.findings)
-        bytes_ = verify.file_level(kept)
         outcome.extend(bytes_)
         outcome.append(_objectives(done, age, side))
         shown = [*bytes_, verify.finding("archive", "ok", "it was restored", side.file), *done.findings]

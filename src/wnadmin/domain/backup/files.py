@@ -14,7 +14,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -194,22 +195,30 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def parts(dump: Path, heard: Callable[[int], None] = lambda _: None) -> tuple[Part, ...]:
-    """Hash every file of a dump; ``heard`` is told how many bytes were read."""
+def parts(dump: Path, *, jobs: int = 1) -> tuple[Part, ...]:
+    """Hash every file of a dump, so many at once."""
     if not dump.is_dir():
-        return (_part(dump, "", heard),)
+        return (_part(dump, ""),)
     found = [each for each in sorted(dump.rglob("*")) if not each.is_dir()]
-    return tuple(_part(each, each.relative_to(dump).as_posix(), heard) for each in found)
+    with ThreadPoolExecutor(jobs) as pool:
+        return tuple(pool.map(lambda each: _part(each, each.relative_to(dump).as_posix()), found))
 
 
-def _part(path: Path, name: str, heard: Callable[[int], None]) -> Part:
+def _part(path: Path, name: str) -> Part:
     digest, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
         while block := file.read(_CHUNK):
             digest.update(block)
             size += len(block)
-            heard(len(block))
     return Part(name, size, digest.hexdigest())
+
+
+def sizes(dump: Path) -> dict[str, int]:
+    """How many bytes each file of a dump has, by its path inside of it."""
+    if not dump.is_dir():
+        return {"": dump.stat().st_size}
+    found = (each for each in dump.rglob("*") if not each.is_dir())
+    return {each.relative_to(dump).as_posix(): each.stat().st_size for each in found}
 
 
 def size(path: Path) -> int:

@@ -12,7 +12,7 @@ from wnadmin.postgres.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where a dump is taken; ``moment`` is that of the transaction, and so of its snapshot."""
+    """Where a dump is taken. ``moment`` and ``lsn`` are not after any snapshot that is taken afterwards."""
 
     system_identifier: str
     server_version: str
@@ -22,7 +22,6 @@ class Node:
     moment: datetime
     superuser: bool
     sees_all_rows: bool
-    large_objects: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,12 @@ _KEPT: Final = re.compile(
     r"PG(HOST|HOSTADDR|PORT|SERVICE|SERVICEFILE|SYSCONFDIR|PASSFILE|SSL\w*|GSS\w*|KRB\w*|REQUIRE\w*|CHANNELBINDING"
     r"|CONNECT_TIMEOUT|TARGETSESSIONATTRS)"
 )
-_SAID: Final = re.compile(r"[\w.-]+: (?:error|fatal|hint): (.*)|age: (?:error: )?(.*)")
-# A value stands in this message; what kind of value it is says enough.
-_QUOTES_VALUE: Final = re.compile(r"(invalid input (?:syntax|value) for [\w ]+|value too long for [\w ()]+): .*")
+_SAID: Final = re.compile(r"(?:[\w.-]+: (?:error|fatal|hint)|r?age|Error): (.*)")
+_CHATTER: Final = "report unexpected or unhelpful errors"
+# A value stands in these messages, or the beginning of a file; what kind of value it is says enough.
+_QUOTES_VALUE: Final = re.compile(
+    r"(invalid input (?:syntax|value) for [\w ]+|value too long for [\w ()]+|unexpected intro): .*"
+)
 _TABLE: Final = re.compile(r'(?:dumping contents of table|processing data for table) "([^"]+)"')
 _POLL: Final = 0.1
 _PDEATHSIG: Final = 1
@@ -49,6 +52,18 @@ def tool(name: str, server_major: int) -> Tool:
         return client_tool(name, server_major)
     except Failed as error:
         raise Refused(error.what, why=error.why, next=error.next) from None
+
+
+def beside(one: Tool, name: str) -> Tool:
+    """Find the program ``name`` of the same installation; Refused when that lacks it."""
+    path = one.path.with_name(name)
+    if not path.is_file():
+        raise Refused(
+            f"there is no {path}",
+            why=f"It belongs to the same installation as {one.path.name}.",
+            next="Install the client programs of PostgreSQL as a whole.",
+        )
+    return Tool(path, one.env, one.version)
 
 
 def conninfo(parameters: Mapping[str, str], **more: str) -> str:
@@ -135,6 +150,7 @@ class Pipe:
         self._running: list[subprocess.Popen[bytes]] = []
         self.at = ""
         """The table that a program spoke of last."""
+        self._silent = threading.Event()
         before: IO[bytes] | int | None = stdin
         for number, one in enumerate(programs):
             last = number == len(programs) - 1
@@ -161,13 +177,29 @@ class Pipe:
             while any(one.poll() is None for one in self._running):
                 if stopping():
                     raise Failed("stopped: it was interrupted", next="Run it again.")
-                if any(one.poll() not in (None, 0) for one in self._running):
+                if self.failed:
                     break
                 watch()
-                time.sleep(_POLL)
+                self._pause()
         finally:
             self.end()
         self._judge()
+
+    @property
+    def failed(self) -> bool:
+        """Whether one of them has ended, and not well."""
+        return any(one.poll() not in (None, 0) for one in self._running)
+
+    def _pause(self) -> None:
+        """Wait a moment, or until a program closes its messages, which it does when it ends."""
+        if not self._silent.wait(_POLL):
+            return
+        self._silent.clear()
+        for one in self._running:
+            if one.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    one.wait(_POLL)
+                return
 
     def end(self) -> None:
         """End whatever still runs; those that ended well are only collected."""
@@ -207,10 +239,12 @@ class Pipe:
                 line = raw.decode(errors="replace").rstrip()
                 if match := _TABLE.search(line):
                     self.at = match[1]
-                if match := _SAID.match(line):
+                match = _SAID.match(line)
+                if match and not match[1].startswith(_CHATTER):
                     # DETAIL and CONTEXT lines quote rows; the first line does so only in these.
-                    text = _QUOTES_VALUE.sub(r"\1", match[1] or match[2] or "")
+                    text = _QUOTES_VALUE.sub(r"\1", match[1])
                     self._said.append(f"{name}\0{text}")
+        self._silent.set()
 
 
 def _ended(code: int) -> str:

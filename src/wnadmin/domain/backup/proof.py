@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wnadmin.domain.backup import statements
-from wnadmin.domain.backup.values import TableProof
+from wnadmin.domain.backup import carried, statements
+from wnadmin.domain.backup.carried import Standing
+from wnadmin.domain.backup.values import ObjectsProof, TableProof
 from wnadmin.errors import Blind, Failed, WnError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
@@ -28,6 +29,18 @@ PRINTING: Final[Mapping[str, str]] = {
     "jit": "off",
 }
 """Settings of a session that hashes: rows must be printed alike wherever and whenever it is done."""
+
+_POLL: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is in a database that nobody writes to: tables by name, large objects, sequences."""
+
+    tables: tuple[TableProof, ...]
+    objects: ObjectsProof
+    sequences: tuple[Standing, ...]
+    milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +74,15 @@ def _checked(snapshot: str) -> str:
 
 
 class Hashing:
-    """Hashes tables in several sessions at once, one thread a session; begins when it is made.
+    """Hashes large objects and tables in several sessions at once, one thread a session; begins when it is made.
 
     The sessions are in their transactions already, and are not used by others until :meth:`finish` came back.
     """
 
     def __init__(self, sessions: Sequence[Session], wanted: Sequence[Asked]) -> None:
         self._sessions = sessions
-        self._left = list(reversed(wanted))
+        # Taken from the end; None stands for the large objects.
+        self._left: list[Asked | None] = [*reversed(wanted), None]
         self._lock = threading.Lock()
         self._found: list[TableProof] = []
         self._errors: list[WnError] = []
@@ -76,6 +90,8 @@ class Hashing:
         self.total = len(wanted)
         self.at = ""
         """The table begun last."""
+        self.objects = ObjectsProof(0, None)
+        """The large objects, once it is over."""
         self.milliseconds = 0
         """How long it took, from the first to the last, once it is over."""
         self._threads = [threading.Thread(target=self._work, args=(one,), daemon=True) for one in sessions]
@@ -111,7 +127,7 @@ class Hashing:
                 if stopping():
                     raise Failed("stopped: it was interrupted", next="Run it again.")
                 watch()
-                time.sleep(0.05)
+                next((one for one in self._threads if one.is_alive()), self._threads[0]).join(_POLL)
         except BaseException:
             self.cancel()
             raise
@@ -128,16 +144,19 @@ class Hashing:
                 if not self._left or self._errors:
                     break
                 one = self._left.pop()
-                self.at = f"{one.schema}.{one.name}"
+                self.at = f"{one.schema}.{one.name}" if one else "large objects"
             try:
-                query = statements.proof(one.schema, one.name)
-                count, total = session.run(query, doing=f"hash {one.schema}.{one.name}").rows[0]
+                if one is None:
+                    self.objects = carried.objects(session)
+                else:
+                    query = statements.proof(one.schema, one.name)
+                    count, total = session.run(query, doing=f"hash {one.schema}.{one.name}").rows[0]
+                    with self._lock:
+                        self._found.append(TableProof(one.schema, one.name, count, total or "0"))
             except WnError as error:
                 with self._lock:
                     self._errors.append(error)
                 break
-            with self._lock:
-                self._found.append(TableProof(one.schema, one.name, count, total or "0"))
         with self._lock:
             self.milliseconds = round((time.monotonic() - self._began) * 1000)
 
@@ -160,8 +179,8 @@ def differences(promised: Sequence[TableProof], found: Sequence[TableProof]) -> 
 
 def content(
     sessions: Sequence[Session], watch: Callable[[str, int, int], None], stopping: Callable[[], bool]
-) -> tuple[tuple[TableProof, ...], int]:
-    """Hash a whole database that nobody writes to; gives the proofs and the milliseconds it took.
+) -> Content:
+    """Hash a whole database that nobody writes to.
 
     The sessions come with :data:`PRINTING`. Raises Blind where rows are hidden.
     """
@@ -170,9 +189,10 @@ def content(
     wanted = tables(Database(sessions[0]))
     hashing = Hashing(sessions, wanted)
     found = hashing.finish(lambda: watch(f"compare {hashing.at}", hashing.done, hashing.total), stopping)
+    standing = carried.sequences(sessions[0])
     for one in sessions:
         one.run("COMMIT")
-    return found, hashing.milliseconds
+    return Content(found, hashing.objects, standing, hashing.milliseconds)
 
 
 def hidden(error: Blind) -> Blind:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from wnadmin.domain.backup import files, listing
+from wnadmin.domain.backup import files, listing, register
 from wnadmin.domain.backup.files import Kept
+from wnadmin.domain.backup.register import Entry, Key
 from wnadmin.errors import UsageError
+from wnadmin.postgres.connections import Connections
+from wnadmin.postgres.database import Database
 from wnadmin.results import Finding, Plan, Receipt, Step, World
+
+_REGISTER: Final = "register"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +99,36 @@ def _judge(own: Sequence[Kept], rule: Rule, now: datetime) -> list[Verdict]:
     return verdicts
 
 
-def plan(folder: Path, rule: Rule, *, now: datetime | None = None) -> Plan:
-    """Describe the removal of what no rule keeps."""
+def plan(
+    folder: Path,
+    rule: Rule,
+    *,
+    db: Database | None = None,
+    connections: Connections | None = None,
+    now: datetime | None = None,
+) -> Plan:
+    """Describe the removal of what no rule keeps, and what the register of the connected database learns of it.
+
+    Files are removed with or without a server.
+    """
     if min(rule.daily, rule.weekly, rule.monthly) < 0 or not (rule.daily or rule.weekly or rule.monthly):
         raise UsageError("nothing would be kept", next="Say how many: --keep-daily 7 --keep-weekly 5 --keep-monthly 12")
     files.require_folder(folder)
-    verdicts = judge(files.kept(folder), rule, now or datetime.now(UTC))
+    found = files.kept(folder)
+    verdicts = judge(found, rule, now or datetime.now(UTC))
     going = [one for one in verdicts if not one.reasons]
     left = files.leftovers(folder)
+    noted = _notes(register.gap(db, folder, found), going)
     steps = [_step(one) for one in going]
     if left:
         steps.append(_sweep(left))
+    if db is not None and connections is not None and noted.work and not noted.gap.why:
+        steps.append(_note(connections, noted))
     effects = [
         *(f"{one.kept.place.dump.name} stays: {', '.join(one.reasons)}." for one in verdicts if one.reasons),
         *(f"{one.kept.place.dump.name} goes: {one.why}. It cannot be brought back." for one in going),
         *(f"{one.name} goes: a killed run left it." for one in left),
+        *noted.effects(folder),
     ]
     return Plan(
         f"Prune the backups in {folder}",
@@ -115,11 +136,71 @@ def plan(folder: Path, rule: Rule, *, now: datetime | None = None) -> Plan:
         effects=tuple(effects),
         inputs={"going": [one.kept.place.dump.name for one in going]},
         verify=lambda: _prove(going, left),
-        target=f"backups in {folder.absolute()}",
+        # A server that is named and cannot be reached has no lock to give, and a full disk does not wait for it.
+        target=f"backups in {folder.absolute()}" if db is not None or connections is None else "",
         nothing=_nothing(verdicts),
-        node="none",
+        node="any",
         next=f"wnadmin backup list {folder}",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What the register is told: ``new`` copies, and ``gone`` ones by digest and place."""
+
+    gap: register.Gap
+    new: tuple[Entry, ...]
+    gone: tuple[Key, ...]
+    going: int
+
+    @property
+    def work(self) -> int:
+        """How many rows are to be written."""
+        return len(self.new) + len(self.gone)
+
+    def effects(self, folder: Path) -> Iterator[str]:
+        """Say to people what becomes of the register."""
+        if self.gap.blind and self.gap.later and self.going:
+            yield f"The register of backups is not told, as {self.gap.blind}; the next prune on the primary does it."
+        elif self.work and self.gap.why:
+            yield f"The register of backups is not told, as {self.gap.why}; the next prune on the primary does it."
+        elif self.work:
+            parts = [f"{len(self.new)} copies that it does not know"] if self.new else []
+            parts += [f"{len(self.gone)} removals"] if self.gone else []
+            yield f"audit.backups is told of {' and of '.join(parts)}."
+        yield from register.told(replace(self.gap, missing=(), gone=()), folder)
+
+
+def _notes(gap: register.Gap, going: Sequence[Verdict]) -> _Notes:
+    leaving = {one.kept.place.dump for one in going}
+    keys = [register.key(one.kept) for one in going]
+    return _Notes(
+        gap,
+        tuple(register.entry(one) for one in gap.missing if one.place.dump not in leaving),
+        tuple([one for one in keys if one in gap.known] + [one.key for one in gap.gone]),
+        len(going),
+    )
+
+
+def _note(connections: Connections, noted: _Notes) -> Step:
+    gone = {key: key[1].partition(":")[2] for key in noted.gone}
+
+    def run(world: World) -> Receipt:
+        began, count = time.monotonic(), 0
+        with connections.open() as session:
+            db = Database(session)
+            for one in noted.new:
+                register.write(db, one)
+                count += 1
+            for key, path in gone.items():
+                # What could not be removed stays a copy.
+                if not Path(path).exists():
+                    count += register.mark_removed(db, key)
+        return Receipt(_REGISTER, count, round((time.monotonic() - began) * 1000))
+
+    shows = [register.shown(one) for one in noted.new]
+    shows += [f"SELECT audit.mark_backup_removed('{digest}', '{place}');" for digest, place in gone]
+    return Step(_REGISTER, "Tell the register of backups", tuple(shows), run)
 
 
 def _nothing(verdicts: Sequence[Verdict]) -> str:
@@ -144,7 +225,9 @@ def _step(one: Verdict) -> Step:
             files.flush(place.dump.parent)
         except OSError as error:
             raise files.failed(f"{place.dump.name} could not be removed", error) from None
-        return Receipt(place.dump.name, 1, round((time.monotonic() - began) * 1000), {"bytes": one.kept.bytes})
+        digest, where = register.key(one.kept)
+        took = round((time.monotonic() - began) * 1000)
+        return Receipt(place.dump.name, 1, took, {"bytes": one.kept.bytes, "sidecar_sha256": digest, "place": where})
 
     def done() -> bool:
         return not any(path.exists() for path in (place.dump, place.sidecar, place.verified, place.partial))

@@ -6,25 +6,27 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from wnadmin.domain.backup import after, bring, files, proof, statements
+from wnadmin.domain.audit import continuity
+from wnadmin.domain.backup import after, bring, files, proof, register, statements
 from wnadmin.domain.backup.bring import Means
 from wnadmin.domain.backup.drill import Place, require_superuser
 from wnadmin.domain.backup.files import Kept
+from wnadmin.domain.backup.register import Entry
 from wnadmin.domain.backup.values import Sidecar
-from wnadmin.errors import Failed, Refused, WnError
+from wnadmin.errors import Refused, WnError
 from wnadmin.ledger import database as ledger
 from wnadmin.ledger.operations import operations
-from wnadmin.ledger.recorder import Recorder
 from wnadmin.postgres.connections import Connections
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.session import Session
-from wnadmin.results import Finding, Inputs, Plan, Receipt, Step, World
+from wnadmin.results import Finding, Inputs, Json, Plan, Receipt, Step, World
 
 _RESTORE: Final = "restore"
+_REGISTER: Final = "register"
 _OURS: Final = "wnadmin restored a backup into it: "
 PREFIX: Final = "wnadmin_restore_"
 """What the name of a new database begins with until it is whole and compared."""
@@ -46,6 +48,7 @@ class _Work:
     into: str
     create: bool
     token: str
+    ledgers: tuple[Path, ...] = ()
 
     @property
     def room(self) -> str:
@@ -64,16 +67,26 @@ class _Work:
 
 
 def plan(
-    connections: Connections, place: files.Place, into: str, means: Means, inputs: Inputs, *, create: bool
+    connections: Connections,
+    place: files.Place,
+    into: str,
+    means: Means,
+    inputs: Inputs,
+    *,
+    create: bool,
+    ledgers: Sequence[Path] = (),
 ) -> Plan:
-    """Describe the restore; Refused for a target that holds anything, or roles that are not there."""
+    """Describe the restore; Refused for a target that holds anything, or roles that are not there.
+
+    ``ledgers`` are exports of the ledger; without any, those beside the backup are looked for.
+    """
     kept = files.look(place)
     side = bring.require_sidecar(kept)
     bring.require_means(side, means)
+    continuity.require(ledgers)
     token = inputs.get("token")
-    work = _Work(
-        connections, kept, side, means, into, create, token if isinstance(token, str) else secrets.token_hex(8)
-    )
+    token = token if isinstance(token, str) else secrets.token_hex(8)
+    work = _Work(connections, kept, side, means, into, create, token, tuple(ledgers))
     with work.admin() as session:
         db = Database(session)
         there = db.rows("queries/backup/place", Place, dbname=into)[0]
@@ -112,15 +125,21 @@ def plan(
         ),
         Step(
             "ledger",
-            "Record in its ledger what it was restored from",
-            ("SELECT audit.ledger_append(…);",),
-            lambda world: _record(work),
+            "Go on with its ledger: where it comes from, and what was recorded since",
+            ("SELECT audit.ledger_append(…);  -- for each row",),
+            lambda world: _record(work, world),
+        ),
+        Step(
+            _REGISTER,
+            "Register the copies that it does not know of",
+            ("SELECT audit.register_backup(…);  -- for each",),
+            lambda world: _register(work),
         ),
     )
     return Plan(
         f"Restore {place.dump} into {into}",
         steps,
-        effects=tuple(_effects(side, into, create=create)),
+        effects=tuple(_effects(kept, side, into, create=create)),
         inputs={"token": work.token, "into": into},
         verify=lambda: _prove(work),
         target=f"restore into {into}",
@@ -128,11 +147,15 @@ def plan(
     )
 
 
-def _effects(side: Sidecar, into: str, *, create: bool) -> list[str]:
+def _effects(kept: Kept, side: Sidecar, into: str, *, create: bool) -> list[str]:
     said = [
         f"{into} {'is created and ' if create else ''}gets {side.rows:,} rows of {len(side.tables)} tables, "
         f"as they were on {side.snapshot_at:%Y-%m-%d %H:%M:%S} UTC in {side.database.name}.",
         "Every count and hash is compared before anything else is done with it.",
+        *(f"Nothing more can be proven of this: {one}." for one in bring.promises_less(side)),
+        f"Its register of copies ends with the dump: backups of it in {kept.place.dump.parent}, and those that "
+        f"{side.database.name} knows if it is on this server, are registered again. For other folders run "
+        "`wnadmin backup prune DIR`.",
     ]
     skipped = [one for one in side.settings if one.name == statements.READ_ONLY]
     if skipped or side.read_only:
@@ -194,12 +217,12 @@ def _restore(work: _Work, world: World) -> Receipt:
             )
             sessions = [work.inside(work.room) for _ in range(work.means.jobs)]
             try:
-                said, _, hashed = bring.compare(sessions, work.side, world.progress, world.stopping)
+                compared = bring.compare(sessions, work.side, world.progress, world.stopping)
             finally:
                 for one in sessions:
                     one.close()
-            if said:
-                raise bring.unequal(said)
+            if compared.wrong:
+                raise bring.unequal(compared.wrong)
             if work.create:
                 admin.run(statements.comment_on(work.room, _OURS + work.token))
                 admin.run(statements.rename(work.room, work.into), doing="give the database its name")
@@ -213,7 +236,12 @@ def _restore(work: _Work, world: World) -> Receipt:
         _RESTORE,
         work.side.rows,
         round((time.monotonic() - began) * 1000),
-        {"hash_milliseconds": hashed, "sidecar_sha256": work.kept.sha256, "path": str(work.kept.place.dump)},
+        {
+            "hash_milliseconds": compared.milliseconds,
+            "sidecar_sha256": work.kept.sha256,
+            "path": str(work.kept.place.dump),
+            "compared": compared.detail,
+        },
     )
 
 
@@ -254,41 +282,25 @@ def _belongings(work: _Work) -> Receipt:
     return Receipt("belongings", None, round((time.monotonic() - began) * 1000))
 
 
-def _record(work: _Work) -> Receipt:
-    """Append the row `restored-from`, which also ends the backup's own operation where the dump caught it halfway."""
+def _record(work: _Work, world: World) -> Receipt:
+    """Go on with its ledger; that also ends the backup's own operation where the dump caught it halfway."""
     began = time.monotonic()
-    facts = {
-        "command": "backup restore",
-        "status": "done",
-        "detail": "restored-from",
-        "restored_from": {
-            "database": work.side.database.name,
-            "system_identifier": work.side.system_identifier,
-            "snapshot_at": work.side.snapshot_at.isoformat(),
-            "lsn": work.side.lsn,
-            "sha256": work.side.sha256,
-            "sidecar_sha256": work.kept.sha256,
-        },
-        "at": datetime.now(UTC).isoformat(),
-    }
-    target = work.connections.target.at(work.into)
+    side = work.side
+    facts = {"lsn": side.lsn, "sha256": side.sha256, "sidecar_sha256": work.kept.sha256}
     with work.inside() as session:
-        presence = ledger.present(session)
-        if not presence.installed:
-            return Receipt("ledger", 0, text="the database has no ledger")
-        halfway = _halfway(session, work.side)
-    ended = 0
-    with Recorder.open(target, "backup restore") as recorder:
-        for one in halfway or [uuid4()]:
-            recorded = recorder.outcome(one, facts)
-            if recorded.sink != "database":
-                raise Failed(
-                    "the restored database does not know where it came from",
-                    why=f"Its ledger could not be written: {recorded.why}.",
-                    next="wnadmin audit unfinished",
-                )
-            ended += 1
-    return Receipt("ledger", ended, round((time.monotonic() - began) * 1000), {"operations": [str(o) for o in halfway]})
+        halfway = _halfway(session, side) if ledger.present(session).installed else []
+        done = continuity.after_restore(
+            session,
+            continuity.Former(side.system_identifier, side.database.name, side.snapshot_at, facts),
+            token=work.token,
+            ends=halfway,
+            exports=work.ledgers,
+            folders=[work.kept.place.dump.parent],
+            progress=world.progress,
+            stopping=world.stopping,
+        )
+    values: dict[str, Json] = {"operations": [str(o) for o in halfway], "lost": done.lost, "left_out": done.left_out}
+    return Receipt("ledger", done.rows, round((time.monotonic() - began) * 1000), values, done.words)
 
 
 def _halfway(session: Session, side: Sidecar) -> Sequence[UUID]:
@@ -298,12 +310,64 @@ def _halfway(session: Session, side: Sidecar) -> Sequence[UUID]:
     return [one.op_id for one in found if one.command == "backup create" and one.inputs.get("name") == side.name]
 
 
+def _copies(work: _Work) -> tuple[list[Entry], str]:
+    """Gather the copies that were made since the dump, and that dump: whoever was erased since is in each of them.
+
+    Gives also why the database that was dumped could not be asked, '' when it could, or is not on this server.
+    """
+    side = work.side
+    origin = side.system_identifier, side.database.name
+    found = [
+        register.entry(one)
+        for one in files.kept(work.kept.place.dump.parent)
+        if one.sidecar and not one.trouble and (one.sidecar.system_identifier, one.sidecar.database.name) == origin
+    ]
+    why = ""
+    try:
+        found += _known_to_former(work, origin)
+    except WnError as error:
+        # It may be what had to be replaced.
+        why = f"{side.database.name} could not be asked: {error.what}"
+    return list({one.key: one for one in found}.values()), why
+
+
+def _known_to_former(work: _Work, origin: tuple[str, str]) -> list[Entry]:
+    former = work.side.database.name
+    with work.admin() as admin:
+        there = Database(admin).rows("queries/backup/place", Place, dbname=former)[0].present
+    if not there or former == work.into:
+        return []
+    with work.inside(former) as session:
+        db = Database(session)
+        state = register.look(db)
+        same = (state.system_identifier, state.database) == origin
+        return register.standing(db) if same and state.installed else []
+
+
+def _register(work: _Work) -> Receipt:
+    began = time.monotonic()
+    copies, why = _copies(work)
+    with work.inside() as session:
+        db = Database(session)
+        if obstacle := register.look(db).obstacle:
+            return Receipt(_REGISTER, 0, text=f"not registered: {obstacle}")
+        known = {one.key for one in register.standing(db)}
+        new = [one for one in copies if one.key not in known]
+        for one in new:
+            register.write(db, one)
+    return Receipt(_REGISTER, len(new), round((time.monotonic() - began) * 1000), text=why)
+
+
 def _prove(work: _Work) -> list[Finding]:
     from wnadmin.domain.setup.verify import verify
 
     with work.inside() as session:
         db = Database(session)
-        return [*after.look(db, work.side), *(_carried(one) for one in verify(db).findings)]
+        copies, why = _copies(work)
+        known = register.finding(db, copies, work.kept.place.dump.parent)
+        known = replace(known, detail=f"{known.detail}; {why}") if why else known
+        past = continuity.proof(session)
+        return [*after.look(db, work.side), *past, known, *(_carried(one) for one in verify(db).findings)]
 
 
 def _carried(one: Finding) -> Finding:

@@ -38,6 +38,14 @@ def proof(schema: str, table: str) -> Composed:
     ).format(Identifier(schema, table))
 
 
+def standings(sequences: Sequence[tuple[str, str]]) -> Composed:
+    """Read where sequences stand, a row each with its number in the list."""
+    return SQL(" UNION ALL ").join(
+        SQL("SELECT {}::int, s.last_value, s.is_called FROM {} AS s").format(Literal(number), Identifier(schema, name))
+        for number, (schema, name) in enumerate(sequences)
+    )
+
+
 def create_database(facts: DatabaseFacts, name: str, server_major: int) -> Composed:
     """Make an empty database with the encoding and locale that the dumped one had."""
     words: list[Composable] = [

@@ -43,6 +43,37 @@ class TableProof:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceProof:
+    """Where a sequence stood when the snapshot was exported (``first``), and once pg_dump had ended (``last``).
+
+    A sequence belongs to no snapshot: what pg_dump read lies between the two. ``step`` is its increment, a negative
+    one goes down; one that ``cycles`` begins again at its end. ``…_called``: whether that value was given out.
+    """
+
+    schema: str
+    name: str
+    step: int
+    cycles: bool
+    first: int
+    first_called: bool
+    last: int
+    last_called: bool
+
+    @property
+    def path(self) -> str:
+        """Name it for people."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsProof:
+    """The large objects in the snapshot: how many, and one hash of all, None where the login could not read them."""
+
+    count: int
+    hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One file of the dump: its path inside a directory dump, '' for a dump that is one file."""
 
@@ -103,6 +134,7 @@ class Migration:
 class Sidecar:
     """All that is known of one backup. ``snapshot_at`` is the moment that its rows are of; times are in UTC.
 
+    Neither it nor ``lsn`` is after the snapshot: whoever was erased later is in the dump.
     ``file`` is the dump's name beside the sidecar, ``sha256`` the hash of the one file, or of the list of ``parts``.
     ``recipients`` are age's public keys, empty for a dump in the clear. ``client`` is the version of pg_dump.
     """
@@ -132,7 +164,8 @@ class Sidecar:
     migrations: tuple[Migration, ...] | None
     partitions: tuple[Partition, ...]
     tables: tuple[TableProof, ...]
-    large_objects: int
+    sequences: tuple[SequenceProof, ...]
+    large_objects: ObjectsProof
     hash_milliseconds: int
     dump_milliseconds: int
     globals: str

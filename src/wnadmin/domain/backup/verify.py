@@ -19,6 +19,9 @@ from wnadmin.results import Finding, Findings, Severity
 
 KIND = "backup-verify"
 
+PAGE = "backup-fails-its-drill"
+"""The page of a proof that failed."""
+
 _NEWEST = 5000
 """How many operations of the ledger are searched for the one that made a backup."""
 
@@ -41,6 +44,7 @@ def finding(about: str, severity: Severity, detail: str, thing: str, remediation
         "none" if severity == "unknown" else "complete",
         object=thing,
         remediation=remediation,
+        playbook=PAGE if severity == "critical" else "",
     )
 
 
@@ -72,6 +76,18 @@ def file_level(kept: Kept) -> list[Finding]:
     if wrong:
         return [finding("file", "critical", bring.short(wrong), name, "Take it from another copy, or make a new one.")]
     return [finding("file", "ok", f"{side.bytes:,} bytes in {len(found)} files are as they were written", name)]
+
+
+def size_level(kept: Kept) -> list[Finding]:
+    """Look whether all that was written is there, without reading it."""
+    name = kept.place.dump.name
+    if kept.sidecar is None or kept.trouble:
+        return [finding("file", "critical", kept.trouble, name)]
+    there = files.sizes(kept.place.dump)
+    if there != {one.path: one.bytes for one in kept.sidecar.parts}:
+        return [finding("file", "critical", "its files are not those that were hashed", name)]
+    total, count = kept.sidecar.bytes, len(there)
+    return [finding("file", "ok", f"{total:,} bytes in {count} files are there, as they were hashed", name)]
 
 
 def ledger_level(kept: Kept, db: Database | None, spool: Spool | None = None) -> Finding:
