@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from wnadmin.domain.migrate import rules, squawk
 from wnadmin.domain.migrate.places import bundled
 from wnadmin.domain.setup import flyway, migrations
 from wnadmin.domain.setup.migrations import Migration, find, header
-from wnadmin.errors import UsageError
+from wnadmin.errors import Failed, UsageError
 
 WORKED = (
     "CREATE SCHEMA core;\nCREATE SCHEMA audit;\n"
@@ -88,6 +89,72 @@ def test_the_same_file_in_two_locations_is_one(folder: Path) -> None:
         find([bundled(), folder])
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("v3__a.sql", "written large"),
+        ("r__a.sql", "written large"),
+        ("V003__a.SQL", "written large"),
+        ("beforeMigrate.sql", "as a callback"),
+        ("afterMigrate__grants.sql", "as a callback"),
+        ("createSchema.sql", "as a callback"),
+        ("V003__a.sql.conf", "reads the file's header"),
+    ],
+)
+def test_what_flyway_takes_otherwise_or_nobody_takes_is_told(folder: Path, name: str, says: str) -> None:
+    (folder / name).write_text("SELECT 1;")
+    seen = find([folder])
+    assert seen.migrations == ()
+    (one,) = seen.ignored
+    assert one.startswith(f"{name}: ")
+    assert says in one
+
+
+def test_what_is_no_file_is_told_and_a_lost_link_stops(folder: Path) -> None:
+    (folder / "V002__folder.sql").mkdir()
+    os.mkfifo(folder / "V003__pipe.sql")
+    write(folder, "V002__folder.sql/V004__inside.sql", "SELECT 1;")
+    seen = find([folder])
+    assert [one.script for one in seen.migrations] == ["V002__folder.sql/V004__inside.sql"]
+    assert seen.ignored == ("V002__folder.sql: this is no regular file", "V003__pipe.sql: this is no regular file")
+    (folder / "V005__lost.sql").symlink_to("nowhere")
+    with pytest.raises(Failed, match=r"cannot read .*V005__lost\.sql") as caught:
+        find([folder])
+    assert caught.value.next
+
+
+def test_folders_behind_links_are_looked_into_once(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "V002__a.sql", "SELECT 1;")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "linked" / "again").symlink_to(folder)
+    (folder / "self").symlink_to(folder)
+    assert [one.script for one in find([folder]).migrations] == ["linked/V002__a.sql"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"V002__\xff.sql", "not UTF-8"),
+        (b"V002__a\nb.sql", "cannot be printed"),
+        (b"V002__a\x1b[31m.sql", "cannot be printed"),
+        (b"V" + b"1" * 51 + b"__a.sql", "more than the 50"),
+    ],
+)
+def test_a_name_that_no_history_can_hold(folder: Path, name: bytes, why: str) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("SELECT 1;")
+    with pytest.raises(UsageError, match="cannot be the name of a migration") as caught:
+        find([folder])
+    assert why in caught.value.why
+    assert caught.value.what.isascii()
+
+
+def test_the_words_that_name_the_folders(tmp_path: Path) -> None:
+    odd = tmp_path / "a folder"
+    odd.mkdir()
+    assert find([bundled()]).options == ""
+    assert find([bundled(), odd]).options == f" --location '{odd}'"
+
+
 def test_what_is_no_folder_and_no_text(folder: Path) -> None:
     with pytest.raises(UsageError, match="not a folder"):
         find([folder / "none"])
@@ -130,11 +197,11 @@ BACK = "-- rollback: SELECT 1;\nSET LOCAL lock_timeout = '2s';\n"
     [
         (f"{BACK}SELECT 1;", []),
         ("SELECT 1;", ["lock-timeout", "rollback"]),
-        ("-- rollback:\nSET lock_timeout = 1;", ["rollback"]),
-        ("-- rollback: none:\nSET lock_timeout = 1;", ["rollback"]),
-        ("-- rollback: none: nothing is lost\nSET lock_timeout = 1;", []),
-        ("-- rollback: COMMIT;\nSET lock_timeout = 1;", ["rollback"]),
-        ("-- rollback: VACUUM;\nSET lock_timeout = 1;", ["rollback"]),
+        ("-- rollback:\nSET lock_timeout = 1;\nSELECT 1;", ["rollback"]),
+        ("-- rollback: none:\nSET lock_timeout = 1;\nSELECT 1;", ["rollback"]),
+        ("-- rollback: none: nothing is lost\nSET lock_timeout = 1;\nSELECT 1;", []),
+        ("-- rollback: COMMIT;\nSET lock_timeout = 1;\nSELECT 1;", ["rollback"]),
+        ("-- rollback: VACUUM;\nSET lock_timeout = 1;\nSELECT 1;", ["rollback"]),
         (f"{BACK}\\i other.sql", ["psql"]),
         (f"{BACK}SELECT '${{x}}';", ["placeholder"]),
         (f"{BACK}BEGIN;\nCOMMIT;", ["transaction", "transaction"]),
@@ -144,8 +211,18 @@ BACK = "-- rollback: SELECT 1;\nSET LOCAL lock_timeout = '2s';\n"
         (f"-- transaction: no\n{BACK}CREATE TABLE t (a int);", ["mixed"]),
         (f"-- transaction: no\n{BACK}VACUUM;\nVACUUM;", ["one-statement"]),
         (f"-- transaction: no\n{BACK}", ["mixed"]),
-        (f"-- transaction: perhaps\n{BACK}", ["header"]),
-        (f"-- role: me\n{BACK}", ["header"]),
+        (f"-- transaction: perhaps\n{BACK}SELECT 1;", ["header"]),
+        (f"-- role: me\n{BACK}SELECT 1;", ["header"]),
+        (BACK, ["empty"]),
+        (f"{BACK}-- only a remark\n;", ["empty"]),
+        (f"{BACK}RESET ROLE;\nSELECT 1;", ["role"]),
+        (f"{BACK}SET LOCAL ROLE postgres;\nSELECT 1;", ["role"]),
+        (f"{BACK}SET SESSION AUTHORIZATION postgres;\nSELECT 1;", ["role"]),
+        (f"-- role: superuser\n{BACK}SET LOCAL ROLE x;\nSELECT 1;", []),
+        (f"{BACK}ALTER ROLE x LOGIN;", []),
+        (f"{BACK}DELETE FROM public.flyway_schema_history;", ["history-table"]),
+        (f'{BACK}UPDATE "flyway_schema_history" SET success = true;', ["history-table"]),
+        (f"{BACK}GRANT SELECT ON public.flyway_schema_history TO x;", []),
     ],
 )
 def test_rules(text: str, expected: list[str]) -> None:
@@ -153,7 +230,7 @@ def test_rules(text: str, expected: list[str]) -> None:
 
 
 def test_a_repeatable_file_needs_no_way_back_and_v001_is_older_than_the_rule() -> None:
-    assert rules.look(migration("SET lock_timeout = 1;", "R__x.sql")) == []
+    assert rules.look(migration("SET lock_timeout = 1;\nSELECT 1;", "R__x.sql")) == []
     assert rules.look(migration("SELECT 1;", "V001__x.sql")) == []
     assert [one.rule for one in rules.look(migration("\\q", "V001__x.sql"))] == ["psql"]
 

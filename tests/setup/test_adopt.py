@@ -121,7 +121,7 @@ def test_where_nothing_can_be_compared(
 ) -> None:
     monkeypatch.setenv("WNADMIN_PG_BINDIR", "/nowhere")
     with pytest.raises(Refused, match="cannot be compared") as caught:
-        plan(server, fresh_db, bundle, user="wondernest_monitor")
+        plan(server, fresh_db, bundle, user="wondernest_migration")
     assert "may not create databases" in caught.value.why
 
 

@@ -142,15 +142,11 @@ def test_each_difference_comes_with_what_mends_it(look: Look, server: Server, bu
     assert {one.playbook for one in bad(seen.findings)} == {"schema-drift"}
     mended = {one.object: one.remediation for one in bad(seen.findings) if one.remediation.endswith(";")}
     by_hand = {one.object: one.remediation for one in bad(seen.findings) if not one.remediation.endswith(";")}
-    assert by_hand == {
-        "other sequence core.surplus_sequence": "write a migration that makes it, or drop it by hand",
-        "grant function core.surplus(integer) to PUBLIC": "it goes with its function",
-    }
+    assert by_hand == {"grant function core.surplus(integer) to PUBLIC": "it goes with its function"}
     with server.session(fresh_db) as session:
         for statement in mended.values():
             result = session.script(statement)
             assert result.error is None, (statement, result.error)
-        session.run("DROP SEQUENCE core.surplus_sequence")
     again = look(fresh_db)
     assert [name for name, _ in found(again)] == []
 
@@ -168,20 +164,22 @@ def test_what_would_lose_rows_is_said_in_words(look: Look, server: Server, fresh
     assert "its values being lost" in words["column core.users.surplus"].remediation
     assert words["table core.surplus"].severity == "warn"
     assert words["constraint core.surplus surplus_pkey"].remediation == "it goes with its table"
-    assert words["type core.auth_provider labels"].remediation.startswith(
-        "run its definition again: 01_create_database"
-    )
+    assert words["type core.auth_provider labels"].remediation.startswith("a label cannot be taken away")
 
 
-def test_a_body_that_was_changed_is_found_in_its_file(look: Look, server: Server, fresh_db: str) -> None:
+def test_a_body_that_was_changed_is_given_from_its_file(look: Look, server: Server, fresh_db: str) -> None:
     with server.session(fresh_db) as session:
         definition = str(session.scalar("SELECT pg_get_functiondef('core.cleanup_expired_sessions()'::regprocedure)"))
         session.run(definition.replace("BEGIN", "BEGIN -- x", 1))
     (one,) = bad(look(fresh_db).findings)
     assert one.object == "function core.cleanup_expired_sessions() body"
-    file, _, line = one.remediation.removeprefix("run its definition again: ").partition(":")
-    text = (bundled().parent / file).read_text().splitlines()[int(line) - 1]
-    assert "core.cleanup_expired_sessions" in text
+    place, _, text = one.remediation.partition("\n")
+    file, _, line = place.removeprefix("-- ").partition(":")
+    lines = (bundled().parent / file).read_text().splitlines()
+    assert lines[int(line) - 1] == text.splitlines()[0]
+    assert text.startswith("CREATE OR REPLACE FUNCTION core.cleanup_expired_sessions()")
+    run(server, fresh_db, text)
+    assert found(look(fresh_db)) == []
 
 
 def test_partitions_do_not_count(look: Look, server: Server, fresh_db: str) -> None:

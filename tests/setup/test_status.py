@@ -98,3 +98,17 @@ def test_what_the_login_may_not_count_is_named(server: Server, db: str, bundle: 
         report = status(Database(session), bundle)
     assert [table.name for table in report.tables] == ["setup", "partitions", "roles", "sizes"]
     assert any("Sample data are not counted" in note for note in report.notes)
+
+
+def test_a_password_that_never_ends_or_ended_long_ago(fresh_server: Server, bundle: Bundle) -> None:
+    name = fresh_server.create("wondernest_template")
+    with fresh_server.session(name) as session:
+        session.run("ALTER ROLE wondernest_app VALID UNTIL 'infinity'")
+        session.run("ALTER ROLE wondernest_backup VALID UNTIL '-infinity'")
+        session.run("ALTER ROLE wondernest_monitor VALID UNTIL '2027-01-31 00:00 UTC'")
+        report = status(Database(session), bundle)
+    (roles,) = [table for table in report.tables if table.name == "roles"]
+    until = {row[0]: row[-1] for row in roles.rows}
+    assert until["wondernest_app"] is None
+    assert str(until["wondernest_backup"]).startswith("0001-01-01")
+    assert str(until["wondernest_monitor"]).startswith("2027-01-31")

@@ -21,7 +21,10 @@ SELECT
             ON g.oid = m.roleid
         WHERE m.member = r.oid
     ) AS member_of,
-    r.rolvaliduntil AS valid_until
+    CASE
+        WHEN r.rolvaliduntil = '-infinity' THEN '0001-01-01'::timestamptz
+        WHEN r.rolvaliduntil < 'infinity' THEN r.rolvaliduntil
+    END AS valid_until
 FROM unnest(string_to_array(:'roles'::text, ',')) WITH ORDINALITY AS w (name, place)
 LEFT JOIN pg_catalog.pg_roles AS r
     ON r.rolname = w.name

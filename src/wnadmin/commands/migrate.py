@@ -87,18 +87,28 @@ def validate(db: Database, location: Locations = None) -> Findings:
 
 
 @command(app)
-def repair(connections: Connections, inputs: Inputs, location: Locations = None, wait: Wait = 60.0) -> Plan:
+def repair(
+    connections: Connections,
+    inputs: Inputs,
+    location: Locations = None,
+    delete_missing: Annotated[
+        bool, typer.Option("--delete-missing", help="Also mark as deleted what was applied and has no file here.")
+    ] = False,
+    wait: Wait = 60.0,
+) -> Plan:
     """Correct the history as Flyway's repair does.
 
     Entries of migrations that failed are removed, checksums and descriptions are taken from the files. The schema
-    is not touched: undo by its rollback procedure what a failed migration left behind.
+    is not touched: undo by its rollback procedure what a failed migration left behind. Migrations without a file
+    are named and left alone; Flyway marks them as deleted unasked, and runs them again should the file come back.
 
     Example: wnadmin migrate repair --dry-run
     """
     from wnadmin.domain.migrate import places
     from wnadmin.domain.migrate import repair as repairs
 
-    return repairs.plan_repair(places.locations(location), connections.open, inputs, wait=wait)
+    all_ = places.locations(location)
+    return repairs.plan_repair(all_, connections.open, inputs, wait=wait, delete_missing=delete_missing)
 
 
 @command(app)

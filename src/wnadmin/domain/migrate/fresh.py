@@ -58,7 +58,11 @@ def plan_new(description: str, folder: Path, locations: Sequence[Path], *, alone
             next='Example: wnadmin migrate new "add feature"',
         )
     if len(words) > 150:
-        raise UsageError("the description is too long", why=f"{len(words)} characters; Flyway keeps 200.")
+        raise UsageError(
+            "the description is too long",
+            why=f"{len(words)} characters; it is part of a file's name.",
+            next="Say it in 150 characters; the rest belongs into the file.",
+        )
     files = find(locations)
     known = [one for one in files.migrations if one.name.description.lower() == words]
     if known:
@@ -90,7 +94,11 @@ def write(path: Path, text: str) -> None:
     try:
         descriptor, scratch = tempfile.mkstemp(prefix=".wnadmin-", dir=path.parent)
     except OSError as error:
-        raise Failed(f"cannot write into {path.parent}", why=error.strerror or str(error)) from None
+        raise Failed(
+            f"cannot write into {path.parent}",
+            why=error.strerror or str(error),
+            next="Name a folder of your own: --location DIR",
+        ) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
@@ -100,9 +108,17 @@ def write(path: Path, text: str) -> None:
         # A link fails where a name is taken; a rename would replace what is there.
         os.link(scratch, path)
     except FileExistsError:
-        raise Refused(f"{path} is there already", why="A migration is never written over.") from None
+        raise Refused(
+            f"{path} is there already",
+            why="A migration is never written over.",
+            next="Run it again: the next version is free.",
+        ) from None
     except OSError as error:
-        raise Failed(f"cannot write {path}", why=error.strerror or str(error)) from None
+        raise Failed(
+            f"cannot write {path}",
+            why=error.strerror or str(error),
+            next="Name a folder of your own: --location DIR",
+        ) from None
     finally:
         Path(scratch).unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)

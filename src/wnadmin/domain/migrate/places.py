@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wnadmin import assets
 from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.flyway import Version
+from wnadmin.domain.setup.migrations import bundled
 from wnadmin.errors import UsageError
 
-
-def bundled() -> Path:
-    """The folder of the migrations that come with wnadmin."""
-    return assets.root("sql") / "migration"
+__all__ = ["bundled", "home", "locations", "version"]
 
 
 def locations(given: Sequence[Path] | None) -> tuple[Path, ...]:

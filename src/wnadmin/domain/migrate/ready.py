@@ -8,6 +8,7 @@ from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.classify import FIRST
 from wnadmin.domain.setup.flyway import HistoryRow
 from wnadmin.domain.setup.migrations import OWNER
+from wnadmin.domain.setup.turn import WRITABLE
 from wnadmin.errors import Refused
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.errors import refuse_standby
@@ -45,7 +46,7 @@ def require(db: Database, doing: str) -> tuple[Readiness, tuple[HistoryRow, ...]
         raise Refused(
             f"{db.name} is read-only",
             why="Transactions are read-only here: default_transaction_read_only is on.",
-            next="End read-only mode first: wnadmin readonly off",
+            next=WRITABLE,
         )
     if seen.is_template:
         raise Refused(
@@ -71,13 +72,13 @@ def require(db: Database, doing: str) -> tuple[Readiness, tuple[HistoryRow, ...]
             why=f"There is no table {flyway.SCHEMA}.{flyway.TABLE}, so nothing says what was applied.",
             next="A new database: wnadmin setup apply. One that was made by hand: wnadmin setup adopt",
         )
+    rows = flyway.read_history(db.session) or ()
     if not seen.owner_may_record:
         raise Refused(
             f"{OWNER} may not write the migration history",
             why=f"{flyway.SCHEMA}.{flyway.TABLE} belongs to {seen.history_owner}.",
             next=f"ALTER TABLE {flyway.SCHEMA}.{flyway.TABLE} OWNER TO {OWNER}",
         )
-    rows = flyway.read_history(db.session) or ()
     if FIRST not in flyway.applied(rows) and not any(row.type == flyway.BASELINE for row in rows):
         raise Refused(
             f"the migration history of {db.name} does not hold V001",

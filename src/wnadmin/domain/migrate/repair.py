@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wnadmin.domain.migrate import ready, run, work
-from wnadmin.domain.migrate.judge import Entry, judge
+from wnadmin.domain.migrate.judge import Entry, Judgement, judge
 from wnadmin.domain.setup import flyway, turn
 from wnadmin.domain.setup.findings import finding
 from wnadmin.domain.setup.flyway import HistoryRow
@@ -22,6 +22,9 @@ from wnadmin.results import Finding, Inputs, Json, Plan, Receipt, Step, Value, W
 
 COMMAND: Final = "migrate repair"
 _KEY: Final = "repair"
+_REMOVE: Final = "changes/migrate/remove_failed"
+_DELETE: Final = "changes/migrate/mark_deleted"
+_MISSING: Final = "if it is gone for good: --delete-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +38,32 @@ class Mend:
     undo_values: Mapping[str, Value]
 
 
-def plan_repair(locations: tuple[Path, ...], connect: run.Connect, inputs: Inputs, *, wait: float) -> Plan:
+def plan_repair(
+    locations: tuple[Path, ...], connect: run.Connect, inputs: Inputs, *, wait: float, delete_missing: bool = False
+) -> Plan:
     """Describe every correction; nothing to do where Flyway's repair would find nothing.
 
     ``inputs`` are those of an earlier run, whose corrections are finished or taken back.
 
-    A migration whose file is missing is left alone: Flyway would mark it as deleted, and so run it again one day.
+    A migration whose file is missing is marked as deleted only with ``delete_missing``: were the file only in a folder
+    that is not named here, it would be run again. Flyway does it unasked.
     """
     files = find(locations)
     with connect() as session:
         db = Database(session)
         seen, rows = ready.require(db, COMMAND)
         judged = judge(rows, files)
-        mends = _saved(inputs) or [mend for entry in judged.entries for mend in _mends(entry)]
+        mends = _saved(inputs) or _mends(judged, delete_missing=delete_missing)
         if any(entry.state == "failed" for entry in judged.entries) and (who := turn.holders(session)):
             raise Refused(
                 "a migration is at work",
                 why=f"What looks failed may be what it is doing. Held by {who[0]}.",
-                next="Wait for it to end, then look: wnadmin migrate status",
+                next=f"Wait for it to end, then look: wnadmin migrate status{files.options}",
             )
         title = f"Repair the migration history of {db.name}"
         missing = [entry.title for entry in judged.entries if entry.state == "missing"]
         if not mends:
-            left = f"; not here is the file of {', '.join(missing)}" if missing else ""
+            left = f"; not here is the file of {', '.join(missing)}: {_MISSING}" if missing else ""
             return Plan(title, (), nothing=f"there is nothing to repair in the history{left}")
         changes = [db.prepared(one.name, one.values, rows=1) for one in mends]
         backwards = [db.prepared(one.undo, one.undo_values, rows=1) for one in reversed(mends)]
@@ -79,13 +85,13 @@ def plan_repair(locations: tuple[Path, ...], connect: run.Connect, inputs: Input
 
     def done() -> bool:
         with connect() as session:
-            left = judge(flyway.read_history(session) or (), files).entries
-        return not wanted & {mend.does for entry in left for mend in _mends(entry)}
+            left = judge(flyway.read_history(session) or (), files)
+        return not wanted & {mend.does for mend in _mends(left, delete_missing=True)}
 
     def verify() -> list[Finding]:
         with connect() as session:
-            left = judge(flyway.read_history(session) or (), files).entries
-        again = [mend.does for entry in left for mend in _mends(entry) if mend.does in wanted]
+            left = judge(flyway.read_history(session) or (), files)
+        again = [mend.does for mend in _mends(left, delete_missing=True) if mend.does in wanted]
         if again:
             return [finding(run.HISTORY, "critical", one) for one in again]
         return [finding(run.HISTORY, "ok", "the history is as Flyway's repair would leave it")]
@@ -100,13 +106,17 @@ def plan_repair(locations: tuple[Path, ...], connect: run.Connect, inputs: Input
         undo=undo,
         undo_shows=tuple(one.rendered.shown for one in backwards),
     )
-    removed = any(one.name.endswith("remove_failed") for one in mends)
+    names = {one.name for one in mends}
     effects = [one.does for one in mends]
-    if removed:
+    if _REMOVE in names:
         effects.append("what a failed migration left in the schema stays: undo it by its rollback procedure first")
-    effects += [f"{one} stays as it is: its file is not here" for one in missing]
+    if _DELETE in names:
+        effects.append("what a deleted migration made stays too; should its file come back, it would be run again")
+    else:
+        effects += [f"{one} stays as it is: its file is not here; {_MISSING}" for one in missing]
     saved: dict[str, Json] = {"mends": [_kept(one) for one in mends]}
-    return Plan(title, (step,), tuple(effects), saved, verify, target="migration history", next="wnadmin migrate apply")
+    follow = f"wnadmin migrate validate{files.options}"
+    return Plan(title, (step,), tuple(effects), saved, verify, target="migration history", next=follow)
 
 
 def _together(session: Session, statements: Sequence[Statement], become: str, wait: float, world: World) -> Receipt:
@@ -125,7 +135,21 @@ def _together(session: Session, statements: Sequence[Statement], become: str, wa
     return Receipt(_KEY, len(statements), since(began))
 
 
-def _mends(entry: Entry) -> list[Mend]:
+def _mends(judged: Judgement, *, delete_missing: bool) -> list[Mend]:
+    """In Flyway's order: failed entries go, missing ones are marked, the others are aligned with their files."""
+    found = [mend for entry in judged.entries for mend in _corrections(entry)]
+    found.sort(key=lambda mend: mend.name != _REMOVE)
+    if not delete_missing:
+        return found
+    # The ranks that the removed entries have had are free by then.
+    rank = flyway.next_rank([entry.row for entry in judged.entries if entry.row and entry.row.success])
+    gone = [entry.row for entry in judged.entries if entry.state == "missing" and entry.row]
+    marks = [_deletion(row, rank + number) for number, row in enumerate(gone)]
+    removed = sum(mend.name == _REMOVE for mend in found)
+    return [*found[:removed], *marks, *found[removed:]]
+
+
+def _corrections(entry: Entry) -> list[Mend]:
     row, file = entry.row, entry.file
     if row is None:
         return []
@@ -156,10 +180,22 @@ def _removal(row: HistoryRow) -> Mend:
     values: dict[str, Value] = {"rank": row.installed_rank, "script": row.script}
     return Mend(
         f"the entry of {title}, which did not succeed, is removed from the history",
-        "changes/migrate/remove_failed",
+        _REMOVE,
         values,
         "changes/migrate/put_back",
         back,
+    )
+
+
+def _deletion(row: HistoryRow, rank: int) -> Mend:
+    title = " ".join(part for part in (row.version, row.description) if part)
+    values: dict[str, Value] = {"rank": row.installed_rank, "script": row.script, "new_rank": rank}
+    return Mend(
+        f"{title}, whose file is not here, is marked as deleted",
+        _DELETE,
+        values,
+        "changes/migrate/unmark_deleted",
+        {"rank": rank, "script": row.script},
     )
 
 

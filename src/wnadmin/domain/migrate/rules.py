@@ -6,16 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.classify import FIRST
 from wnadmin.domain.setup.glance import ALONE
 from wnadmin.domain.setup.lint import Problem, lint
 from wnadmin.domain.setup.migrations import Migration
+from wnadmin.domain.setup.scan import tokens
 from wnadmin.domain.setup.split import Statement, split
 
 ADVICE: Final = frozenset({"lock-timeout"})
 """Rules whose breach is told and stops nothing: wnadmin itself sets what the file leaves out."""
 
 _ALONE_RULE: Final = "not-in-transaction"
+_CHANGES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "DROP", "ALTER")
 
 
 def look(one: Migration) -> list[Problem]:
@@ -62,7 +65,19 @@ def _body(one: Migration) -> Iterator[tuple[int, str, str]]:
     statements = split(one.text)
     if not any(_sets_lock_timeout(statement) for statement in statements):
         yield 1, "lock-timeout", "it sets no lock_timeout, so psql and Flyway would wait for locks without end"
+    for statement in statements:
+        if not one.as_superuser and _takes_a_role(statement):
+            yield (
+                statement.line,
+                "role",
+                "it changes who runs the rest, and so who owns what that makes; if a superuser must run it: "
+                "`-- role: superuser` in the header",
+            )
+        if _writes_history(statement):
+            yield statement.line, "history-table", f"it changes {flyway.TABLE}, which only whoever migrates writes"
     if one.in_transaction:
+        if all(statement.words[:1] == ("SET",) for statement in statements):
+            yield 1, "empty", "there is no statement in it but settings, so it would be recorded and change nothing"
         return
     work = [statement for statement in statements if statement.words[:1] != ("SET",)]
     for statement in work:
@@ -77,6 +92,23 @@ def _body(one: Migration) -> Iterator[tuple[int, str, str]]:
             "one-statement",
             "a file without a transaction holds one statement, so that one that was cut off is done or not done",
         )
+
+
+def _takes_a_role(statement: Statement) -> bool:
+    words = [word for word in statement.words[:4] if word != "LOCAL"]
+    if words[:1] not in (["SET"], ["RESET"]):
+        return False
+    return words[1:2] == ["ROLE"] or words[1:3] in (["SESSION", "ROLE"], ["SESSION", "AUTHORIZATION"])
+
+
+def _writes_history(statement: Statement) -> bool:
+    if not statement.words or statement.words[0] not in _CHANGES:
+        return False
+    return any(
+        token.text.strip('"').lower() == flyway.TABLE
+        for token in tokens(statement.text)
+        if token.kind in ("word", "quoted")
+    )
 
 
 def stands_alone(statement: Statement) -> bool:

@@ -51,16 +51,20 @@ def plan_apply(wanted: Wanted, connect: Connect, inputs: Inputs | None = None) -
     wanted = _again(wanted, inputs or {})
     files = find(wanted.locations)
     if wanted.target is not None and files.version(wanted.target) is None:
-        raise UsageError(f"there is no migration of version {wanted.target.text}", next="wnadmin migrate status")
+        raise UsageError(
+            f"there is no migration of version {wanted.target.text}",
+            why="A version that is mistyped would silently leave files out.",
+            next=f"See which there are: wnadmin migrate status{files.options}",
+        )
     with connect() as session:
         db = Database(session)
         seen, rows = ready.require(db, COMMAND)
         judged = judge(rows, files, target=wanted.target, out_of_order=wanted.out_of_order)
-        _require_no_faults(session, judged)
+        _require_no_faults(session, judged, files.options)
         chosen = _chosen(judged, files, inputs or {})
         invalid = _invalid(db)
         database, major = db.name, db.version // 10000
-    _require_clean(chosen)
+    _require_clean(chosen, files.options)
     if asks := [one.script for one in chosen if one.as_superuser and not seen.is_superuser]:
         raise Refused(
             f"{asks[0]} asks for a superuser",
@@ -73,7 +77,8 @@ def plan_apply(wanted: Wanted, connect: Connect, inputs: Inputs | None = None) -
     version = max((version for version in flyway.applied(rows)), default=None)
     if not steps:
         at = f" at version {version.text}" if version else ""
-        return Plan(_title(database, steps), (), nothing=f"{database} is{at}, and nothing is pending")
+        left = "".join(f"; not taken: {one}" for one in files.ignored)
+        return Plan(_title(database, steps), (), nothing=f"{database} is{at}, and nothing is pending{left}")
 
     def verify() -> list[Finding]:
         with connect() as again:
@@ -89,10 +94,10 @@ def plan_apply(wanted: Wanted, connect: Connect, inputs: Inputs | None = None) -
     return Plan(
         _title(database, steps),
         steps,
-        effects=tuple(_effects(chosen, major)),
+        effects=(*_effects(chosen, major), *(f"not taken: {one}" for one in files.ignored)),
         inputs=recorded,
         verify=verify,
-        next="wnadmin setup drift",
+        next=f"wnadmin setup drift{files.options}",
     )
 
 
@@ -123,7 +128,7 @@ def _chosen(judged: Judgement, files: Files, inputs: Inputs) -> tuple[Migration,
             raise Refused(
                 f"{script} {what} since the operation began",
                 why=f"It began with checksum {checksum}.",
-                next="Bring the file back, or make a new plan: wnadmin migrate apply",
+                next=f"Bring the file back, or make a new plan: wnadmin migrate apply{files.options}",
             )
     return tuple(one for one in files.migrations if one.script in before)
 
@@ -131,15 +136,15 @@ def _chosen(judged: Judgement, files: Files, inputs: Inputs) -> tuple[Migration,
 # --- what stands in the way -------------------------------------------------------------------------------------
 
 _NEXT: Final = {
-    "changed": "Restore the file as it was applied. If the change is meant and harmless: wnadmin migrate repair",
-    "type": "wnadmin migrate repair",
-    "description": "Restore the file's name. If the change is meant: wnadmin migrate repair",
-    "missing": "Bring the file back, or name the folder it is in: --location DIR",
-    "ignored": "Give the file a version above the last one, or apply it late on purpose: --out-of-order",
+    "changed": "Restore the file as it was applied. If the change is meant and harmless: wnadmin migrate repair{}",
+    "type": "wnadmin migrate repair{}",
+    "description": "Restore the file's name. If the change is meant: wnadmin migrate repair{}",
+    "missing": "Bring the file back, or name the folder it is in: wnadmin migrate status{} --location DIR",
+    "ignored": "Give the file a version above the last one, or late on purpose: wnadmin migrate apply --out-of-order{}",
 }
 
 
-def _require_no_faults(session: Session, judged: Judgement) -> None:
+def _require_no_faults(session: Session, judged: Judgement, options: str) -> None:
     faults = judged.faults
     if not faults:
         return
@@ -148,11 +153,11 @@ def _require_no_faults(session: Session, judged: Judgement) -> None:
         raise Refused(
             f"{broken[0].title} is being applied",
             why=f"By {who[0]}.",
-            next="Wait for it to end, then look: wnadmin migrate status",
+            next=f"Wait for it to end, then look: wnadmin migrate status{options}",
         )
     number = "one thing stands" if len(faults) == 1 else f"{len(faults)} things stand"
     why = "\n".join(f"- {told(one)}" for one in faults)
-    follow = work.way_out(broken[0].file) if broken else _NEXT[faults[0].kind]
+    follow = work.way_out(broken[0].file, options) if broken else _NEXT[faults[0].kind].format(options)
     raise Refused(f"{number} in the way of migrating", why=why, next=follow)
 
 
@@ -161,7 +166,7 @@ def told(one: Fault) -> str:
     return f"{one.message} (recorded {one.was}, here {one.now})" if one.was or one.now else one.message
 
 
-def _require_clean(chosen: Sequence[Migration]) -> None:
+def _require_clean(chosen: Sequence[Migration], options: str) -> None:
     problems = [problem for one in chosen for problem in rules.stops(rules.look(one))]
     if not problems:
         return
@@ -169,7 +174,7 @@ def _require_clean(chosen: Sequence[Migration]) -> None:
     raise Refused(
         f"{number} wrong in the migrations",
         why="\n".join(f"- {one}" for one in problems),
-        next="Put the files right; nothing was changed. Look again with: wnadmin migrate lint",
+        next=f"Put the files right; nothing was changed. Look again with: wnadmin migrate lint{options}",
     )
 
 

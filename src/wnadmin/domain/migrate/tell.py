@@ -38,9 +38,9 @@ def status(db: Database, locations: Sequence[Path]) -> Report:
     if rows is None:
         follow = "wnadmin setup status"
     elif judged.faults:
-        follow = "wnadmin migrate validate"
+        follow = f"wnadmin migrate validate{files.options}"
     elif judged.pending:
-        follow = "wnadmin migrate apply"
+        follow = f"wnadmin migrate apply{files.options}"
     return Report(STATUS, (_facts(db, judged), _table(judged)), notes=tuple(notes), next=follow)
 
 
@@ -87,31 +87,42 @@ def validate(db: Database, locations: Sequence[Path]) -> Findings:
         follow = "wnadmin setup status"
         return Findings(VALIDATE, (finding(CHECK, "critical", detail, remediation=follow),), next=follow)
     judged = judge(rows, files)
-    found = [_fault(one, judged) for one in judged.faults]
-    found += list(_waiting(judged))
-    found += [finding("migrate.ignored", "warn", one, thing=one.partition(":")[0]) for one in files.ignored]
+    found = [_fault(one, judged, files.options) for one in judged.faults]
+    found += list(_waiting(judged, files.options))
+    found += _ignored(files.ignored)
     if not found:
         number = sum(1 for entry in judged.entries if entry.row is not None)
-        found.append(finding(CHECK, "ok", f"{number} entries agree with their files, and nothing is pending"))
+        agree = "1 entry agrees with its file" if number == 1 else f"{number} entries agree with their files"
+        found.append(finding(CHECK, "ok", f"{agree}, and nothing is pending"))
     running = [f"migrating now: {one}" for one in turn.holders(db.session)]
     return Findings(VALIDATE, tuple(found), notes=tuple(running))
 
 
-def _fault(one: Fault, judged: Judgement) -> Finding:
-    entry = next(entry for entry in judged.entries if entry.title == one.title)
+def _ignored(names: Sequence[str]) -> list[Finding]:
+    return [
+        finding("migrate.ignored", "warn", one, thing=one.partition(":")[0], remediation="rename it, or move it away")
+        for one in names
+    ]
+
+
+def _fault(one: Fault, judged: Judgement, options: str) -> Finding:
+    # What was deleted or undone before has the same title.
+    entry = next(entry for entry in reversed(judged.entries) if entry.title == one.title)
+    repair = f"wnadmin migrate repair{options}"
     follow = {
-        "failed": work.way_out(entry.file),
-        "changed": "restore the file, or: wnadmin migrate repair",
-        "type": "wnadmin migrate repair",
-        "description": "restore the file's name, or: wnadmin migrate repair",
-        "missing": "bring the file back: --location DIR",
-        "ignored": "give it a version above the last one, or: wnadmin migrate apply --out-of-order",
+        "failed": work.way_out(entry.file, options),
+        "changed": f"restore the file, or: {repair}",
+        "type": repair,
+        "description": f"restore the file's name, or: {repair}",
+        "missing": f"bring the file back, or name its folder with --location; if it is gone for good: {repair}"
+        " --delete-missing",
+        "ignored": f"give it a version above the last one, or: wnadmin migrate apply --out-of-order{options}",
     }[one.kind]
     check = f"migrate.{'out-of-order' if one.kind == 'ignored' else one.kind}"
     return finding(check, "critical", told(one), thing=one.title, remediation=follow)
 
 
-def _waiting(judged: Judgement) -> Iterator[Finding]:
+def _waiting(judged: Judgement, options: str) -> Iterator[Finding]:
     for entry in judged.entries:
         detail, severity = "", "warn"
         if entry.state == "pending":
@@ -123,7 +134,9 @@ def _waiting(judged: Judgement) -> Iterator[Finding]:
         elif entry.state == "future failed":
             detail = f"{entry.title} of a newer release was begun and did not succeed"
         if detail:
-            follow = "wnadmin migrate apply" if entry.state in ("pending", "outdated") else ""
+            follow = f"wnadmin migrate apply{options}" if entry.state in ("pending", "outdated") else ""
+            if entry.state == "future":
+                follow = "if its file is in a folder that is not named here: --location DIR"
             level: Severity = "skipped" if severity == "skipped" else "warn"
             yield finding(
                 f"migrate.{entry.state.replace(' ', '-')}", level, detail, thing=entry.title, remediation=follow
@@ -142,7 +155,7 @@ def lint(paths: Sequence[Path], locations: Sequence[Path], major: int = 15) -> F
     if files and not found:
         number = "1 file" if len(files) == 1 else f"{len(files)} files"
         found.append(finding("migrate.lint", "ok", f"{number}: nothing to object to"))
-    found += [finding("migrate.ignored", "warn", one, thing=one.partition(":")[0]) for one in ignored]
+    found += _ignored(ignored)
     if files:
         found += _squawk(files, major)
     else:
@@ -157,7 +170,7 @@ def _files(paths: Sequence[Path], locations: Sequence[Path]) -> tuple[Sequence[M
     chosen = []
     for path in paths:
         if not path.is_file():
-            raise UsageError(f"there is no file {path}")
+            raise UsageError(f"there is no file {path}", next="Name a file, or a folder: --location DIR")
         chosen.append(read(path, flyway.parse_name(path.name)))
     return chosen, ()
 

@@ -13,7 +13,7 @@ from wnadmin.domain.setup import flyway, turn
 from wnadmin.domain.setup.bundle import SetupFile
 from wnadmin.domain.setup.failure import failed
 from wnadmin.domain.setup.flyway import HistoryRow, Version
-from wnadmin.domain.setup.migrations import Files, Migration
+from wnadmin.domain.setup.migrations import OWNER, Files, Migration
 from wnadmin.domain.setup.split import split
 from wnadmin.domain.setup.work import roll_back, since
 from wnadmin.errors import Failed, Refused, WnError
@@ -81,9 +81,13 @@ def _together(session: Session, one: Migration, terms: Terms, world: World, pati
         _become(session, one, terms, local=True)
         world.progress(one.script, 0, 0)
         started = time.monotonic()
+        acting = session.scalar("SELECT current_user")
         result = session.script(one.text)
         if result.error is not None:
-            raise failed(_as_file(one), result)
+            # Finding the line in a long file takes its time, and locks are held until then.
+            roll_back(session)
+            raise _explained(one, terms, failed(_as_file(one), result))
+        _require_as_before(session, one, rows, acting)
         rank, milliseconds = flyway.next_rank(rows), since(started)
         row = session.quote(flyway.insert_row(one.name, rank=rank, sum_=one.checksum, milliseconds=milliseconds))
         session.run(row, doing=f"record {one.script}")
@@ -92,6 +96,32 @@ def _together(session: Session, one: Migration, terms: Terms, world: World, pati
         roll_back(session)
         raise
     return _receipt(one, rank, began, row)
+
+
+def _require_as_before(session: Session, one: Migration, rows: Sequence[HistoryRow], acting: object) -> None:
+    """Fail where the file itself has written the history, or ends as another role than it began."""
+    if session.scalar("SELECT current_user") != acting:
+        raise Failed(
+            f"{one.script} ends as another role than it began",
+            why=f"It began as {acting}, and what a file makes is to belong to who begins it.",
+            next="All of it was rolled back. Take the change of role out, or say `-- role: superuser` in its header.",
+        )
+    if (flyway.read_history(session) or ()) != tuple(rows):
+        raise Failed(
+            f"{one.script} changes the migration history",
+            why=f"Only whoever migrates writes {flyway.SCHEMA}.{flyway.TABLE}: else nothing says what was applied.",
+            next="All of it was rolled back. Take that out of the file; to correct the history: wnadmin migrate repair",
+        )
+
+
+def _explained(one: Migration, terms: Terms, error: Failed) -> Failed:
+    """Say as whom the file ran where a privilege was missing: it is not the login."""
+    if error.sqlstate == "42501" and not one.as_superuser:
+        error.next = (
+            f"It ran as {OWNER}, and was rolled back. Grant {OWNER} what it needs, or say `-- role: superuser`"
+            f" in its header, then: wnadmin migrate apply{terms.files.options}"
+        )
+    return error
 
 
 def _alone(session: Session, one: Migration, terms: Terms, world: World, began: float) -> Receipt:
@@ -116,19 +146,19 @@ def _alone(session: Session, one: Migration, terms: Terms, world: World, began: 
             if error.sqlstate is None:
                 raise
             told = failed(_as_file(one), ScriptResult(done, error))
-            told.next = way_out(one)
+            told.next = way_out(one, terms.files.options)
             raise told from None
     finish: dict[str, Value] = {"rank": rank, "milliseconds": since(started), "checksum": one.checksum}
     execute(session, db.prepared("changes/migrate/finish", finish, rows=1))
     return _receipt(one, rank, began, row)
 
 
-def way_out(one: Migration | None) -> str:
-    """What to type after a file without a transaction was cut off."""
+def way_out(one: Migration | None, options: str) -> str:
+    """What to type after a file without a transaction was cut off; ``options`` name the folders."""
     undo = "undo by hand whatever it did"
     if one is not None and one.header.rollback:
         undo = "run its rollback procedure, as the owner of the schema:\n" + one.header.rollback
-    return f"1. {undo}\n2. wnadmin migrate repair\n3. wnadmin migrate apply"
+    return f"1. {undo}\n2. wnadmin migrate repair{options}\n3. wnadmin migrate apply{options}"
 
 
 def _stands(rows: Sequence[HistoryRow], one: Migration, terms: Terms) -> bool:
@@ -143,7 +173,7 @@ def _stands(rows: Sequence[HistoryRow], one: Migration, terms: Terms) -> bool:
     raise Refused(
         "the migration history has changed since the plan was made",
         why=f"{why[0].upper()}{why[1:]}.",
-        next="Look and make a new plan: wnadmin migrate validate",
+        next=f"Look and make a new plan: wnadmin migrate validate{terms.files.options}",
     )
 
 
@@ -195,6 +225,7 @@ def take_back(session: Session, one: Migration, terms: Terms, receipt: Receipt, 
         try:
             session.run("SET LOCAL statement_timeout = 0")
             turn.take(session, wait=terms.wait, world=world, doing="migration")
+            _require_newest(session, one, rank)
             _become(session, one, terms, local=True)
             execute(session, forget)
             result = session.script(text)
@@ -207,11 +238,23 @@ def take_back(session: Session, one: Migration, terms: Terms, receipt: Receipt, 
     else:
         session.run("SET statement_timeout = 0")
         turn.take(session, wait=terms.wait, world=world, doing="migration", long=True)
+        _require_newest(session, one, rank)
         _become(session, one, terms, local=False)
         for statement in statements:
             session.run(statement.text, doing=f"the rollback procedure of {one.script}")
         execute(session, forget)
     return Receipt(one.script, len(statements), since(began), {"rank": rank}, text)
+
+
+def _require_newest(session: Session, one: Migration, rank: int) -> None:
+    rows = flyway.read_history(session) or ()
+    if later := [row for row in rows if row.installed_rank > rank]:
+        title = " ".join(part for part in (later[-1].version, later[-1].description) if part)
+        raise Refused(
+            f"{title} was applied after {one.title}",
+            why="Migrations are taken back newest first: a later one may build on this one.",
+            next="Find the operation that applied it and undo that first: wnadmin audit log",
+        )
 
 
 def shows(one: Migration, become_: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from wnadmin.domain.setup import bundle as bundles
-from wnadmin.domain.setup import drift, flyway, looks, turn
+from wnadmin.domain.setup import drift, flyway, leftover, looks, turn
+from wnadmin.domain.setup.beside import BESIDE
 from wnadmin.domain.setup.bundle import Bundle
 from wnadmin.domain.setup.classify import FIRST, Classification, classify
 from wnadmin.domain.setup.compare import Difference
@@ -54,8 +55,10 @@ def plan_adopt(wanted: Wanted, connect: Connect, ways: Ways, bundle: Bundle | No
         if found.recorded or any(row.type == flyway.BASELINE for row in found.history or ()):
             return Plan(title, (), nothing=f"the migration history of {db.name} holds version {FIRST.text} already")
         _require_ours(db, found)
+        _require_recordable(db, new=found.history is None)
+        left = leftover.clear(db, ways.here, ways.admin_database)
         differences, source = _differences(db, known, ways, wanted.where)
-        blocking = [one for one in differences if one.kind not in CLUSTER]
+        blocking = [one for one in differences if one.kind not in (*CLUSTER, BESIDE) and not drift.order_only(one)]
         if blocking:
             raise _unequal(db.name, blocking, source)
         database = db.name
@@ -92,6 +95,9 @@ def plan_adopt(wanted: Wanted, connect: Connect, ways: Ways, bundle: Bundle | No
     effects = [f"{database} is equal to {source}", f"the history records {kind}, which Flyway accepts"]
     effects.append("rows are not compared: reference data may have been changed since")
     effects += [f"belongs to the cluster and is left as it is: {one}" for one in differences if one.kind in CLUSTER]
+    effects += [f"is no file's and is left as it is: {one.object}" for one in differences if one.kind == BESIDE]
+    effects += [f"has its columns in another order: {one.object}" for one in differences if drift.order_only(one)]
+    effects += left
     return Plan(
         title,
         (step,),
@@ -109,7 +115,7 @@ def _require_writable(db: Database) -> None:
         raise Refused(
             f"{db.name} is read-only",
             why="Transactions are read-only here: default_transaction_read_only is on.",
-            next="End read-only mode first: wnadmin readonly off",
+            next=turn.WRITABLE,
         )
 
 
@@ -123,6 +129,19 @@ def _require_ours(db: Database, found: Classification) -> None:
             f"{db.name} has a migration history of its own",
             why=f"{len(found.history)} entries, none of them V001 as applied.",
             next="See what they are: wnadmin migrate status",
+        )
+
+
+def _require_recordable(db: Database, *, new: bool) -> None:
+    owned = f"pg_catalog.pg_has_role(pg_catalog.to_regrole('{OWNER}')::oid, 'MEMBER')"
+    right = f"pg_catalog.has_schema_privilege('{flyway.SCHEMA}', 'CREATE')"
+    if not new:
+        right = f"pg_catalog.has_table_privilege('{flyway.SCHEMA}.{flyway.TABLE}', 'INSERT')"
+    if not db.session.scalar(f"SELECT {right} AND {owned}"):
+        raise Refused(
+            f"{db.session.user} may not write the migration history",
+            why=f"It is in schema {flyway.SCHEMA} and belongs to {OWNER}.",
+            next="Log in as wondernest_migration or as a superuser: --dsn 'user=wondernest_migration dbname=…'",
         )
 
 

@@ -67,11 +67,12 @@ def compare(
         if kind in kinds:
             wanted = _normal(kind, expected.objects.get(kind, {}), major)
             there = _normal(kind, actual.objects.get(kind, {}), major)
-            found += _compare_kind(kind, wanted, there)
+            found += compare_kind(kind, wanted, there)
     return [one for one in found if keep is None or keep(one)]
 
 
-def _compare_kind(kind: str, wanted: Mapping[str, Facts], there: Mapping[str, Facts]) -> Iterator[Difference]:
+def compare_kind(kind: str, wanted: Mapping[str, Facts], there: Mapping[str, Facts]) -> Iterator[Difference]:
+    """List the differences of one kind, by name and then attribute."""
     for name in sorted(wanted.keys() | there.keys()):
         left, right = wanted.get(name), there.get(name)
         if left is None or right is None:
@@ -88,7 +89,7 @@ def _whole(facts: Facts | None) -> Json:
 
 def _normal(kind: str, objects: Mapping[str, Facts], major: int) -> dict[str, Facts]:
     if kind in ("grant", "default privilege") and major < _MAINTAIN_SINCE:
-        return {name: facts for name, facts in _without_maintain(objects) if facts["privileges"]}
+        return dict(_without_maintain(objects))
     if kind == "membership":
         known = {name: facts for name, facts in objects.items() if _ROLES_SINCE.get(name.split()[-1], 0) <= major}
         if major >= _MEMBERSHIP_OPTIONS_SINCE:
@@ -100,7 +101,9 @@ def _normal(kind: str, objects: Mapping[str, Facts], major: int) -> dict[str, Fa
 def _without_maintain(objects: Mapping[str, Facts]) -> Iterator[tuple[str, Facts]]:
     for name, facts in objects.items():
         kept = [one for one in str(facts["privileges"]).split(", ") if one.rstrip("*") != "MAINTAIN"]
-        yield name, {"privileges": ", ".join(kept)}
+        # Nothing is left of what was MAINTAIN alone; that an owner has no privilege at all is a fact on every major.
+        if "".join(kept) or not facts["privileges"]:
+            yield name, {"privileges": ", ".join(kept)}
 
 
 def _brief(value: Json, width: int = 120) -> str:

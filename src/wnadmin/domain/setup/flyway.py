@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import total_ordering
 from typing import Final
 
-from wnadmin.errors import Blind, UsageError
+from wnadmin.errors import Blind, Refused, ServerError, UsageError
 from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL, Composed, Identifier, Literal
 
@@ -27,6 +27,8 @@ SCHEMA_MARKER: Final = "SCHEMA"
 """Types of rows. Flyway stops at one that it does not know, so they are written exactly so."""
 
 _BASELINE: Final = "<< Flyway Baseline >>"
+
+_NO_SUCH_COLUMN: Final = "42703"
 
 LOG_IN: Final = "Log in as a superuser or as a member of wondernest_owner."
 """What to do about a history that a login cannot read."""
@@ -169,7 +171,10 @@ class HistoryRow:
 
 
 def read_history(session: Session) -> tuple[HistoryRow, ...] | None:
-    """Read the history in the order of its ranks; None when there is no such table, Blind when it is hidden."""
+    """Read the history in the order of its ranks; None when there is no such table, Blind when it is hidden.
+
+    Refused for another thing of its name.
+    """
     if session.scalar(f"SELECT pg_catalog.to_regclass('{SCHEMA}.{TABLE}') IS NULL"):
         return None
     query = SQL(
@@ -184,6 +189,14 @@ def read_history(session: Session) -> tuple[HistoryRow, ...] | None:
             why=f"{session.user} may not read {SCHEMA}.{TABLE}, which says what was done to this database.",
             next=LOG_IN,
             sqlstate=error.sqlstate,
+        ) from None
+    except ServerError as error:
+        if error.sqlstate != _NO_SUCH_COLUMN:
+            raise
+        raise Refused(
+            f"{SCHEMA}.{TABLE} is not Flyway's history",
+            why=f"Something else of that name is there: {error.what}.",
+            next=f"See what it is, and rename it if nobody needs it under this name: psql -c '\\d {SCHEMA}.{TABLE}'",
         ) from None
     return tuple(HistoryRow(*row) for row in answer.rows)
 

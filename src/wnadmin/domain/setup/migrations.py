@@ -13,13 +13,16 @@ The rollback procedure is the indented lines below its key, or ``none: `` and wh
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from wnadmin import assets
 from wnadmin.domain.setup import flyway
 from wnadmin.domain.setup.flyway import MigrationName, Version
 from wnadmin.errors import Failed, UsageError
@@ -29,7 +32,19 @@ OWNER: Final = "wondernest_owner"
 
 _FACT: Final = re.compile(r"--[ \t]*(?P<key>transaction|role|rollback):[ \t]*(?P<value>.*)", re.IGNORECASE)
 _BELOW: Final = re.compile(r"--(?:[ \t]{2,}(?P<text>.*)|[ \t]*)")
-_PREFIXES: Final = ("V", "R", "U", "B")
+_SCRIPT_LENGTH: Final = 1000
+_VERSION_LENGTH: Final = 50
+_TAKEN: Final = re.compile(r"[VR].*\.sql", re.DOTALL)
+_NOT_TAKEN: Final = (
+    (r"[UB][0-9].*\.sql", "undo and baseline migrations are Flyway's own; wnadmin does not run them"),
+    (r"(?i:[VRUB][0-9._]*__.*\.sql)", "V and R are written large and .sql small, else nobody takes it"),
+    (
+        r"(?:(?:before|after)[A-Z][A-Za-z]*|createSchema)(?:__.*)?\.sql",
+        "Flyway would run it beside the migrations, as a callback; wnadmin does not",
+    ),
+    (r"[VR].*\.sql\.conf", "Flyway would take settings of a migration from it; wnadmin reads the file's header"),
+)
+"""Names that are no migration here, and what is to be said of them; the first that fits counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +105,13 @@ class Migration:
 class Files:
     """All migrations, versioned ones in their order and then repeatable ones by description.
 
-    ``ignored`` are the files that look like migrations and are none, each with the reason.
+    ``ignored`` are the files that look like migrations and are none, each with the reason. ``options`` are the words
+    that name the folders on a command line, a blank before each; '' for the bundled folder alone.
     """
 
     migrations: tuple[Migration, ...]
     ignored: tuple[str, ...] = ()
+    options: str = ""
 
     def version(self, wanted: Version) -> Migration | None:
         """Find the file of a version."""
@@ -107,26 +124,38 @@ class Files:
         )
 
 
+def bundled() -> Path:
+    """The folder of the migrations that come with wnadmin."""
+    return assets.root("sql") / "migration"
+
+
+def options(locations: Sequence[Path]) -> str:
+    """The words that name ``locations`` on a command line, without the bundled one."""
+    own = bundled().resolve()
+    return "".join(f" --location {shlex.quote(str(path))}" for path in locations if path.resolve() != own)
+
+
 def find(locations: Sequence[Path]) -> Files:
     """Read every migration below ``locations``.
 
     The same file in two locations counts once. Raises UsageError when two files have one version or, repeatable
-    ones, one description, and for a location that is no folder.
+    ones, one description, for a name that no history can hold, and for a location that is no folder; Failed for
+    what cannot be read, a link that leads nowhere included: it stands for a migration.
     """
     found: list[Migration] = []
     ignored: list[str] = []
     for base in locations:
         if not base.is_dir():
             raise UsageError(f"the location {base} is not a folder", next="Name a folder of migrations: --location DIR")
-        for path in sorted(one for one in base.rglob("*.sql") if one.is_file()):
+        for path in sorted(_below(base, ())):
             script = path.relative_to(base).as_posix()
-            if not path.name.startswith(_PREFIXES):
+            if not _TAKEN.fullmatch(path.name):
+                if reason := next((words for name, words in _NOT_TAKEN if re.fullmatch(name, path.name)), ""):
+                    ignored.append(f"{script}: {reason}")
                 continue
-            if path.name.startswith(("U", "B")):
-                if re.match(r"[UB][0-9]", path.name):
-                    ignored.append(
-                        f"{script}: undo and baseline migrations are Flyway's own; wnadmin does not run them"
-                    )
+            _require_sayable(path, script)
+            if path.exists() and not path.is_file():
+                ignored.append(f"{script}: this is no regular file")
                 continue
             try:
                 name = flyway.parse_name(script)
@@ -134,7 +163,44 @@ def find(locations: Sequence[Path]) -> Files:
                 ignored.append(f"{script}: {error.what}")
                 continue
             found.append(read(path, name))
-    return Files(_ordered(found), tuple(ignored))
+    return Files(_ordered(found), tuple(ignored), options(locations))
+
+
+def _below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    """Every entry below, folders behind links included, as Flyway sees them; ``above`` are the folders it is in."""
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda one: one.name)
+    except OSError as error:
+        raise Failed(
+            f"cannot look into {folder}",
+            why=error.strerror or str(error),
+            next="Make it readable for this user, or name another folder: --location DIR",
+        ) from None
+    for entry in entries:
+        path = folder / entry.name
+        if entry.is_dir():
+            yield from _below(path, (*above, here))
+        if not entry.is_dir() or _TAKEN.fullmatch(entry.name):
+            yield path
+
+
+def _require_sayable(path: Path, script: str) -> None:
+    """Refuse a name that could be neither stored nor shown: in the history it is text of a certain length."""
+    try:
+        script.encode()
+        reason = "" if script.isprintable() else "It holds a character that cannot be printed."
+    except UnicodeEncodeError:
+        reason = "It is not UTF-8."
+    if not reason and len(script) > _SCRIPT_LENGTH:
+        reason = f"It has {len(script)} characters, and the history keeps {_SCRIPT_LENGTH}."
+    if not reason and len(script.rpartition("/")[2].partition("__")[0]) > _VERSION_LENGTH + 1:
+        reason = f"Its version has more than the {_VERSION_LENGTH} characters that the history keeps."
+    if reason:
+        shown = ascii(path.name)
+        raise UsageError(f"{shown} cannot be the name of a migration", why=reason, next=f"Rename it in {path.parent}.")
 
 
 def _ordered(found: Iterable[Migration]) -> tuple[Migration, ...]:
@@ -160,7 +226,9 @@ def read(path: Path, name: MigrationName) -> Migration:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Failed(f"cannot read {path}", why=error.strerror or str(error)) from None
+        raise Failed(
+            f"cannot read {path}", why=error.strerror or str(error), next="Make it readable for this user."
+        ) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -10,14 +10,12 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
-from wnadmin.domain.setup import preflight
+from wnadmin.domain.setup import beside, leftover, preflight
+from wnadmin.domain.setup.beside import Beside
 from wnadmin.domain.setup.bundle import Bundle, SetupFile
 from wnadmin.domain.setup.catalog import Catalog, capture
 from wnadmin.domain.setup.creating import create_database
@@ -33,7 +31,6 @@ from wnadmin.postgres.session import Session
 from wnadmin.postgres.sql import SQL, Identifier
 from wnadmin.postgres.target import Target
 
-PREFIX: Final = "wnadmin_shadow_"
 Where = Literal["auto", "here", "apart"]
 
 _OF_THE_CLUSTER: Final = re.compile(
@@ -57,11 +54,13 @@ class Ways:
 class Shadow:
     """What the files make: the catalog, and a sentence about where that was found out.
 
-    ``roles`` is where roles and memberships are looked up instead: on the same server a shadow has whatever there are.
+    ``beside`` is what else they make. ``roles`` is where roles and memberships are looked up instead: on the same
+    server a shadow has whatever there are.
     """
 
     catalog: Catalog
     source: str
+    beside: Beside
     roles: Catalog | None = None
 
 
@@ -74,14 +73,14 @@ def build(db: Database, bundle: Bundle, applied: Sequence[Migration], ways: Ways
     if not reason:
         with _database(ways) as session:
             fill(session, bundle, applied)
-            return Shadow(capture(Database(session)), "a shadow database on this server, dropped again")
+            return _described(session, "a shadow database on this server, dropped again")
     if where == "here":
         raise Refused("no shadow can be made on this server", why=reason, next="Leave the choice: --shadow auto")
     try:
         with _server() as target, ways.anywhere(target) as session:
             fill(session, bundle, applied)
             major = session.version // 10000
-            return Shadow(capture(Database(session)), f"a shadow on a private server of PostgreSQL {major}")
+            return _described(session, f"a shadow on a private server of PostgreSQL {major}")
     except WnError as error:
         if isinstance(error, Failed) and error.sqlstate is not None:
             raise
@@ -90,6 +89,11 @@ def build(db: Database, bundle: Bundle, applied: Sequence[Migration], ways: Ways
             why=f"Here: {reason}. Apart: {error.what}. {error.why}".strip(),
             next="Log in as a superuser, or install the embedded server: pip install 'wnadmin[embedded]'",
         ) from None
+
+
+def _described(session: Session, source: str) -> Shadow:
+    db = Database(session)
+    return Shadow(capture(db), source, beside.look(db))
 
 
 def why_not_here(db: Database, applied: Sequence[Migration]) -> str:
@@ -149,8 +153,9 @@ def _script(session: Session, file: SetupFile) -> None:
 
 @contextlib.contextmanager
 def _database(ways: Ways) -> Iterator[Session]:
-    name = f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
+    name = f"{leftover.DATABASE}{os.getpid()}_{secrets.token_hex(4)}"
     with ways.here(ways.admin_database) as admin:
+        leftover.claim(admin, name)
         try:
             admin.run(create_database(Database(admin), name), doing="create the shadow database")
             with ways.here(name) as session:
@@ -162,13 +167,7 @@ def _database(ways: Ways) -> Iterator[Session]:
 
 @contextlib.contextmanager
 def _server() -> Iterator[Target]:
-    home = Path(tempfile.mkdtemp(prefix="wnadmin-shadow-"))
-    # The server may run as another account than ours.
-    home.chmod(0o755)
-    cluster = Cluster(home / "pg")
-    try:
+    with leftover.folder() as home:
+        cluster = Cluster(home / "pg")
         cluster.start({"jit": "off", "autovacuum": "off"}, fsync=False)
         yield Target(cluster.conninfo("postgres"), source="the private server of a shadow")
-    finally:
-        cluster.destroy()
-        shutil.rmtree(home, ignore_errors=True)

@@ -23,6 +23,12 @@ TRY: Final = f"SELECT pg_catalog.pg_try_advisory_xact_lock({flyway.LOCK_KEY})"
 TRY_LONG: Final = f"SELECT pg_catalog.pg_try_advisory_lock({flyway.LOCK_KEY})"
 """Takes the lock until the end of the session, for what cannot run in a transaction."""
 
+WRITABLE: Final = (
+    "Find out who set it and why, then in a session that may write:"
+    " BEGIN READ WRITE; ALTER DATABASE … RESET default_transaction_read_only; COMMIT;"
+)
+"""What to do about a database whose transactions are read-only."""
+
 _POLL_SECONDS: Final = 0.25
 
 
