@@ -101,9 +101,10 @@ servers: venv ## PostgreSQL 15 to 18 for the long tests, in .servers
 	$(BIN)/python tools/fetch_servers.py
 
 .PHONY: peers
-peers: ## check_postgres and check_pgactivity, where apt-get can bring what is missing
+peers: ## check_postgres, check_pgactivity, pgBackRest and Barman, where apt-get can bring what is missing
 	@{ command -v check_postgres && test -x /usr/lib/nagios/plugins/check_pgactivity; } >/dev/null \
 	|| .ci/packages check-postgres check-pgactivity
+	@{ command -v pgbackrest && command -v barman; } >/dev/null || .ci/packages pgbackrest barman
 
 .PHONY: lock
 lock: ## requirements.lock, from pyproject.toml; the only target that needs uv

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import backup, drift, functions, health, locks, processes, trail, world
+from benchmarks import backup, drift, functions, health, locks, partitions, processes, retention, trail, world
 from benchmarks.measure import Row, table
 from benchmarks.places import Ground, install, scratch
 from wnadmin.errors import WnError
@@ -48,6 +48,10 @@ BENCHES: dict[str, Callable[[Field], list[Row]]] = {
     "load": lambda f: health.load(
         f.plain, pairs=1 if f.small else 7, length=1 if f.small else 6, size=1 if f.small else 10
     ),
+    "retention": lambda f: retention.retention(
+        f.plain, rows=2000 if f.small else 300_000, rounds=1 if f.small else 3, pairs=1 if f.small else 7
+    ),
+    "partitions": lambda f: partitions.partitions(f.plain, calm=0.5 if f.small else 4.0, rounds=1 if f.small else 3),
     "verify": lambda f: trail.verify(f.plain, rows=5000 if f.small else 200_000),
 }
 """What --only takes."""

@@ -1571,6 +1571,46 @@ COMMENT ON COLUMN audit.ledger_checkpoints.h IS 'Hash of the entry.';
 COMMENT ON COLUMN audit.ledger_checkpoints.written_at IS 'When.';
 COMMENT ON COLUMN audit.ledger_checkpoints.note IS 'Remark.';
 
+CREATE TABLE IF NOT EXISTS audit.backups (
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    kind text NOT NULL,
+    name text NOT NULL,
+    place text NOT NULL,
+    digest text NOT NULL,
+    covers text,
+    system_identifier text NOT NULL,
+    snapshot_at timestamptz NOT NULL,
+    snapshot_lsn pg_lsn NOT NULL,
+    bytes bigint NOT NULL,
+    is_encrypted boolean NOT NULL,
+    expires_at timestamptz NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    registered_by text NOT NULL DEFAULT session_user,
+    removed_at timestamptz,
+    CONSTRAINT backups_pkey PRIMARY KEY (id),
+    CONSTRAINT backups_copy_key UNIQUE (digest, place),
+    CONSTRAINT backups_kind_check CHECK (kind IN ('dump', 'base_backup', 'wal', 'archive')),
+    CONSTRAINT backups_digest_check CHECK (digest ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT backups_bytes_check CHECK (bytes >= 0),
+    CONSTRAINT backups_expires_at_check CHECK (expires_at > snapshot_at)
+);
+COMMENT ON TABLE audit.backups IS 'Register of the copies of this database, a row a copy: which of them still hold somebody who was erased, and until when.';
+COMMENT ON COLUMN audit.backups.id IS 'Key of the row.';
+COMMENT ON COLUMN audit.backups.kind IS 'A dump, a base_backup, archived wal, or the archive of a part that was taken out of the database.';
+COMMENT ON COLUMN audit.backups.name IS 'What operators call it.';
+COMMENT ON COLUMN audit.backups.place IS 'Machine and path of this copy.';
+COMMENT ON COLUMN audit.backups.digest IS 'SHA-256 of the file that describes it: a sidecar or a manifest.';
+COMMENT ON COLUMN audit.backups.covers IS 'The table it holds, NULL for the whole database.';
+COMMENT ON COLUMN audit.backups.system_identifier IS 'The cluster it was taken from; another one after a restore or an upgrade.';
+COMMENT ON COLUMN audit.backups.snapshot_at IS 'Moment that its rows are of: whoever was erased later is in it.';
+COMMENT ON COLUMN audit.backups.snapshot_lsn IS 'Place in the log of that cluster, never after the snapshot.';
+COMMENT ON COLUMN audit.backups.bytes IS 'Its size.';
+COMMENT ON COLUMN audit.backups.is_encrypted IS 'Whether a secret key is needed to read it.';
+COMMENT ON COLUMN audit.backups.expires_at IS 'When it is removed at the latest.';
+COMMENT ON COLUMN audit.backups.registered_at IS 'When the row was made.';
+COMMENT ON COLUMN audit.backups.registered_by IS 'Login that made it.';
+COMMENT ON COLUMN audit.backups.removed_at IS 'When this copy was removed; NULL while it is there.';
+
 CREATE TABLE IF NOT EXISTS audit.data_subject_requests (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     request_kind text NOT NULL,

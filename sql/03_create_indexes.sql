@@ -56,6 +56,10 @@ CREATE INDEX IF NOT EXISTS idx_user_tokens_user_id_purpose
 ON core.user_tokens (user_id, purpose);
 CREATE INDEX IF NOT EXISTS idx_user_tokens_expires_at
 ON core.user_tokens (expires_at);
+-- Retention asks before each batch who is on hold; few ever are.
+CREATE INDEX IF NOT EXISTS idx_users_legal_hold
+ON core.users (id)
+WHERE legal_hold;
 
 -- ---------------------------------------------------------------------------
 -- family
@@ -63,6 +67,9 @@ ON core.user_tokens (expires_at);
 
 CREATE INDEX IF NOT EXISTS idx_families_created_by
 ON family.families (created_by);
+CREATE INDEX IF NOT EXISTS idx_families_legal_hold
+ON family.families (id)
+WHERE legal_hold;
 -- family.my_family_ids reads this index alone; every policy depends on it.
 CREATE INDEX IF NOT EXISTS idx_family_members_user_id_family_id
 ON family.family_members (user_id, family_id);
@@ -76,6 +83,9 @@ CREATE INDEX IF NOT EXISTS idx_invitations_expires_at
 ON family.invitations (expires_at);
 CREATE INDEX IF NOT EXISTS idx_child_profiles_family_id
 ON family.child_profiles (family_id);
+CREATE INDEX IF NOT EXISTS idx_child_profiles_legal_hold
+ON family.child_profiles (id)
+WHERE legal_hold;
 CREATE INDEX IF NOT EXISTS idx_guardian_consents_child_id_consent_type_granted_at
 ON family.guardian_consents (child_id, consent_type, granted_at);
 -- One live consent per guardian and type.

@@ -572,6 +572,14 @@ CREATE OR REPLACE TRIGGER data_retention_policies_audit_truncate
 AFTER TRUNCATE ON audit.data_retention_policies
 FOR EACH STATEMENT EXECUTE FUNCTION audit.log_truncate();
 
+CREATE OR REPLACE TRIGGER backups_audit
+AFTER INSERT OR UPDATE OR DELETE ON audit.backups
+FOR EACH ROW EXECUTE FUNCTION audit.log_row_change();
+
+CREATE OR REPLACE TRIGGER backups_audit_truncate
+AFTER TRUNCATE ON audit.backups
+FOR EACH STATEMENT EXECUTE FUNCTION audit.log_truncate();
+
 CREATE OR REPLACE TRIGGER data_subject_requests_audit
 AFTER INSERT OR UPDATE OR DELETE ON audit.data_subject_requests
 FOR EACH ROW EXECUTE FUNCTION audit.log_row_change();

@@ -1,8 +1,9 @@
 -- 06_seed_data.sql: reference data, and sample families to try things on.
 -- Run after 05_create_triggers.sql. Safe to run again. PostgreSQL 15 to 19.
 --
--- Keys are made from names by md5, dates are fixed: the same rows everywhere. A
--- row that exists is left as it is, so that a price or text changed later stays.
+-- Keys are made from names by md5, dates are fixed (but for when the sample
+-- insights were made): the same rows everywhere. A row that exists is left as it
+-- is, so that a price or text changed later stays.
 -- The months of partitions move on and fixed dates do not, so samples have no
 -- rows in the tables partitioned by month; `wnadmin sample load` makes those.
 -- Sample families have is_sample and passwords that match nothing; they are
@@ -234,6 +235,11 @@ FROM (
     (
         'audit.operator_ledger', 'audit', 'operator_ledger', 'ts', INTERVAL '10 years', 'archive',
         'Proof of what operators did.', 'As long as the books it explains.', 'legitimate_interest', true
+    ),
+    (
+        'audit.backups', 'audit', 'backups', 'expires_at', INTERVAL '5 years', 'delete',
+        'Proof of which copies existed and when they went.', 'As long as the requests that it answers for.',
+        'legal_obligation', true
     ),
     (
         'audit.data_subject_requests', 'audit', 'data_subject_requests', 'closed_at', INTERVAL '5 years', 'delete',
@@ -1071,7 +1077,8 @@ BEGIN
         0.8,
         '2025-09-01',
         '2025-09-30',
-        '2025-10-01 03:00:00+00'
+        -- Insights go after a year: with a fixed date they would be overdue from the first day on.
+        now()
     FROM family.child_profiles AS c
     WHERE c.id IN (
         SELECT md5('wondernest/sample/child/' || x.first_name)::uuid

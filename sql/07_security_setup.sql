@@ -493,7 +493,8 @@ BEGIN
                 'INSERT UPDATE DELETE', 'wondernest_worker'
             ),
             ('audit.operator_ledger audit.ledger_checkpoints', 'SELECT', 'wondernest_operator wondernest_compliance'),
-            ('audit.data_retention_policies', 'SELECT', 'wondernest_operator'),
+            ('audit.data_retention_policies', 'SELECT', 'wondernest_operator wondernest_audit_owner'),
+            ('audit.backups', 'SELECT', 'wondernest_operator wondernest_compliance wondernest_monitor'),
             (
                 'audit.activity_log audit.data_retention_policies audit.data_subject_requests audit.plan_approvals '
                 'audit.erasure_tombstones audit.recipient_notices',
@@ -519,7 +520,7 @@ BEGIN
             (
                 'core.users family.child_profiles family.guardian_consents analytics.daily_child_metrics '
                 'analytics.dashboard_refreshes subscription.payments subscription.webhook_events '
-                'audit.data_subject_requests audit.erasure_tombstones',
+                'audit.backups audit.data_subject_requests audit.erasure_tombstones',
                 'SELECT INSERT UPDATE', 'wondernest_definer'
             ),
             (
@@ -591,6 +592,11 @@ BEGIN
                 'audit.activity_log',
                 'id timestamp action table_schema table_name row_id user_id subject_user_id child_id family_id '
                 'erasure_attempt retention_until legal_hold identity_erased_at'
+            ),
+            (
+                'audit.backups',
+                'id kind digest covers system_identifier snapshot_at snapshot_lsn bytes is_encrypted expires_at '
+                'registered_at removed_at'
             ),
             (
                 'audit.data_retention_policies',
@@ -775,18 +781,18 @@ BEGIN
         ),
         -- <<< columns
 
-        -- By when a row is due, for admin.get_retention_backlog; and what admin.get_unfinished_operations looks at.
+        -- By when a row is due and whose it is, for admin.get_retention_backlog; and what admin.get_unfinished_operations looks at.
         wanted_times (table_name, columns) AS (
             VALUES
-            ('core.user_devices', 'last_seen_at'),
-            ('content.curation_reviews', 'reviewed_at'),
-            ('subscription.invoices', 'issued_at retention_until legal_hold'),
-            ('analytics.events', 'occurred_at'),
-            ('analytics.insights', 'created_at'),
-            ('analytics.reports', 'generated_at'),
-            ('safety.content_reports', 'created_at'),
-            ('ml.child_features', 'computed_at'),
-            ('ml.recommendations', 'created_at'),
+            ('core.user_devices', 'last_seen_at user_id'),
+            ('content.curation_reviews', 'reviewed_at reviewer_id'),
+            ('subscription.invoices', 'issued_at retention_until legal_hold family_id'),
+            ('analytics.events', 'occurred_at child_id family_id user_id'),
+            ('analytics.insights', 'created_at child_id'),
+            ('analytics.reports', 'generated_at child_id family_id'),
+            ('safety.content_reports', 'created_at reporter_user_id'),
+            ('ml.child_features', 'computed_at child_id'),
+            ('ml.recommendations', 'created_at child_id'),
             ('audit.operator_ledger', 'seq ts op_id phase')
         ),
 
@@ -850,9 +856,10 @@ BEGIN
             ('audit.approve_plan', 'wondernest_approver'),
             -- Everyone whose work is recorded, and who changes something.
             (
-                'audit.ledger_append audit.ledger_checkpoint',
+                'audit.ledger_append audit.ledger_checkpoint audit.ledger_own',
                 'wondernest_operator wondernest_compliance wondernest_approver wondernest_worker wondernest_owner'
             ),
+            ('audit.ledger_remove_sealed audit.register_backup audit.mark_backup_removed', 'wondernest_operator'),
             (
                 'admin.get_db_health_metrics admin.validate_security_config',
                 'wondernest_monitor wondernest_operator wondernest_compliance'

@@ -29,10 +29,15 @@ def commands() -> list[tuple[str, Any, Any]]:
     found: list[tuple[str, Any, Any]] = []
     for noun in NOUNS:
         group = root.get_command(top, noun)  # type: ignore[attr-defined]  # the root is a group
-        context = typer.Context(group, info_name=noun, parent=top)
-        found.append((noun, group, context))
-        for verb, one in getattr(group, "commands", {}).items():
-            found.append((f"{noun} {verb}", one, typer.Context(one, info_name=verb, parent=context)))
+        found += _under(noun, group, typer.Context(group, info_name=noun, parent=top))
+    return found
+
+
+def _under(name: str, command: Any, context: Any) -> list[tuple[str, Any, Any]]:
+    """List a command and, where it is a noun, all of its commands and of the nouns in it."""
+    found = [(name, command, context)]
+    for verb, one in getattr(command, "commands", {}).items():
+        found += _under(f"{name} {verb}", one, typer.Context(one, info_name=verb, parent=context))
     return found
 
 

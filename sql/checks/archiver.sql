@@ -13,7 +13,9 @@ WITH settings AS (
     SELECT
         pg_catalog.current_setting('archive_mode') AS mode,
         pg_catalog.current_setting('archive_command') AS command,
-        pg_catalog.current_setting('archive_library') AS library
+        pg_catalog.current_setting('archive_library') AS library,
+        -- Said by wnadmin where the profile is one of production; in psql: SET wnadmin.production = on.
+        coalesce(pg_catalog.current_setting('wnadmin.production', TRUE), '') = 'on' AS production
 ),
 
 queue AS (
@@ -35,6 +37,7 @@ facts AS (
         q.oldest,
         m.mode <> 'off' AND (m.mode = 'always' OR NOT pg_catalog.pg_is_in_recovery()) AS runs,
         m.mode,
+        m.production,
         m.command IN ('', '(disabled)') AND m.library = '' AS nothing,
         s.last_failed_time > coalesce(s.last_archived_time, '-infinity'::timestamptz) AS failing,
         pg_catalog.clock_timestamp() - q.oldest AS waits
@@ -46,6 +49,7 @@ facts AS (
 SELECT
     '' AS object,
     CASE
+        WHEN f.mode = 'off' AND f.production THEN 1
         WHEN NOT f.runs THEN 0
         WHEN f.waits > INTERVAL '30 minutes' THEN 2
         WHEN f.failing AND f.last_archived_time IS NULL THEN 2
@@ -57,6 +61,8 @@ SELECT
         ELSE coalesce(f.oldest, CASE WHEN f.failing THEN f.last_failed_time END)
     END AS since,
     CASE
+        WHEN f.mode = 'off' AND f.production
+            THEN 'archiving is off in production: with the disk all is lost that came after the last backup'
         WHEN f.mode = 'off' THEN 'archiving is off: there is no recovery to a point in time from an archive'
         WHEN NOT f.runs THEN 'this standby archives only after it has been promoted'
         ELSE pg_catalog.concat_ws(
@@ -82,5 +88,9 @@ SELECT
                 pg_catalog.format('%s finished segments wait', f.waiting)
             )
     END AS detail,
-    'Read the end of the server log, repair archive_command or its target; wnadmin health run --only wal-size' AS fix
+    CASE
+        WHEN f.mode = 'off'
+            THEN 'ALTER SYSTEM SET archive_mode = on; then restart, with an archive_command that syncs what it writes'
+        ELSE 'Read the end of the server log, repair archive_command or its target; wnadmin health run --only wal-size'
+    END AS fix
 FROM facts AS f;

@@ -37,15 +37,15 @@ SELECT
             )
     END AS detail,
     CASE
-        WHEN b.overdue_rows IS NULL THEN 'wnadmin health explain retention-overdue'
-        WHEN b.policy_code IN ('core.sessions', 'core.user_tokens', 'family.invitations')
-            THEN 'SELECT core.cleanup_expired_sessions()'
-        WHEN b.policy_code IN ('audio.sessions', 'audio.speech_metrics')
-            THEN 'SELECT audio.archive_old_sessions(90, 10000), until it returns 0'
-        WHEN b.policy_code = 'audit.activity_log' THEN 'SELECT audit.purge_expired_activity(), until it returns 0'
-        WHEN b.action = 'detach_partition'
-            THEN pg_catalog.format('ALTER TABLE %s DETACH PARTITION … CONCURRENTLY, the oldest first', b.table_name)
-        ELSE 'wnadmin health explain retention-overdue'
+        WHEN b.overdue_rows IS NULL AND b.detail = 'the table is locked' THEN 'wnadmin locks tree'
+        WHEN b.overdue_rows IS NULL
+            THEN coalesce(
+                    pg_catalog.substring(b.detail, 'GRANT .*|CREATE INDEX .*'),
+                    'Correct this policy in audit.data_retention_policies, or end it with is_active = false'
+                )
+        WHEN b.policy_code = 'audit.operator_ledger' THEN 'wnadmin audit seal'
+        WHEN b.action = 'detach_partition' THEN pg_catalog.format('wnadmin partitions detach --due %s', b.table_name)
+        ELSE pg_catalog.format('wnadmin retention apply --only %s', b.policy_code)
     END AS fix
 FROM admin.get_retention_backlog() AS b
 ORDER BY

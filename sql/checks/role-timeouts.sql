@@ -147,7 +147,8 @@ SELECT
     CASE
         WHEN r.limited > 0 THEN r.words
         WHEN r.hidden > 0
-            THEN 'neither role nor database sets a limit; what the server sets is shown to superusers only'
+            THEN 'neither role nor database sets a limit; what the server sets is shown to superusers only, and by '
+                || 'wnadmin config check to a login without limits of its own'
         ELSE 'neither statement_timeout nor idle_in_transaction_session_timeout, by role, database or server'
     END AS detail,
     pg_catalog.format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''5min''', r.rolname) AS fix

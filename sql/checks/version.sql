@@ -12,18 +12,17 @@
 WITH asked AS (
     SELECT
         pg_catalog.current_setting('server_version_num')::int AS number,
-        (pg_catalog.clock_timestamp() AT TIME ZONE 'UTC')::date AS today,
-        -- When these tables were last compared with postgresql.org.
-        date '2026-08-31' AS known
+        (pg_catalog.clock_timestamp() AT TIME ZONE 'UTC')::date AS today
 ),
 
-majors (major, ends) AS (
+-- Until when each is mended, and on which day its minor releases were last compared with what the project published.
+majors (major, ends, known) AS (
     VALUES
-    (15, date '2027-11-11'),
-    (16, date '2028-11-09'),
-    (17, date '2029-11-08'),
-    (18, date '2030-11-14'),
-    (19, date '2031-11-13')
+    (15, date '2027-11-11', date '2026-11-22'),
+    (16, date '2028-11-09', date '2026-08-31'),
+    (17, date '2029-11-08', date '2026-08-31'),
+    (18, date '2030-11-14', date '2026-08-31'),
+    (19, date '2031-11-13', date '2026-11-22')
 ),
 
 releases (at, numbers) AS (
@@ -51,7 +50,9 @@ releases (at, numbers) AS (
     (date '2026-02-26', ARRAY[150017, 160013, 170009, 180003]),
     (date '2026-05-14', ARRAY[150018, 160014, 170010, 180004]),
     -- There was no 18.5.
-    (date '2026-08-13', ARRAY[150019, 160015, 170011, 180006])
+    (date '2026-08-13', ARRAY[150019, 160015, 170011, 180006]),
+    (date '2026-11-12', ARRAY[150020]),
+    (date '2026-11-19', ARRAY[190000])
 ),
 
 faulty (numbers, words) AS (
@@ -82,31 +83,41 @@ newer AS (
 ),
 
 -- Minor releases come on the second Thursday of February, May, August and November.
-due AS (
-    SELECT max(t.at) AS at
+calendar AS (
+    SELECT g.first::date + 7 + (11 - extract(ISODOW FROM g.first)::int) % 7 AS at
     FROM asked AS q
     CROSS JOIN
-        LATERAL (
-            SELECT m.first::date + 7 + (11 - extract(ISODOW FROM m.first)::int) % 7 AS at
-            FROM pg_catalog.generate_series(
-                    pg_catalog.date_trunc('month', q.known::timestamp),
-                    q.today::timestamp,
-                    INTERVAL '1 month'
-                ) AS m (first)
-            WHERE extract(MONTH FROM m.first) IN (2, 5, 8, 11)
-        ) AS t
-    WHERE t.at > q.known
-        AND t.at <= q.today
+        LATERAL pg_catalog.generate_series(timestamp '2022-11-01', q.today::timestamp, INTERVAL '3 months') AS g (first)
+),
+
+due AS (
+    SELECT
+        min(c.at) AS first,
+        max(c.at) AS at
+    FROM asked AS q
+    INNER JOIN majors AS k
+        ON k.major = q.number / 10000
+    INNER JOIN calendar AS c
+        ON c.at > k.known
+        AND c.at <= q.today
 ),
 
 judged AS (
     SELECT
         q.number,
         q.today,
-        q.known,
+        coalesce(
+            m.known,
+            (
+                SELECT max(k.known)
+                FROM majors AS k
+            )
+        ) AS known,
         m.ends,
         n.first,
         d.at AS due,
+        -- Two months are time enough for a wnadmin that knows of it.
+        q.today - d.first > 60 AS is_stale,
         pg_catalog.format('%s.%s', q.number / 10000, q.number % 10000) AS runs,
         pg_catalog.format('%s.%s', n.newest / 10000, n.newest % 10000) AS newest,
         (
@@ -132,9 +143,10 @@ SELECT
     CASE
         WHEN j.first IS NULL
             THEN pg_catalog.format(
-                    '%s is the newest in a list of %s, which is too old to say whether it is the newest now',
+                    '%s was the newest that was known on %s; by the calendar a newer one came on %s',
                     j.runs,
-                    j.known
+                    j.known,
+                    j.due
                 )
         ELSE pg_catalog.format(
                 '%s runs; a newer one has been out for %s days, since %s; the newest known on %s is %s%s',
@@ -152,7 +164,7 @@ SELECT
     END AS fix
 FROM judged AS j
 WHERE j.ends IS NOT NULL
-    AND (j.first IS NOT NULL OR j.today - j.known > 200)
+    AND (j.first IS NOT NULL OR j.is_stale)
 UNION ALL
 SELECT
     'end of support',

@@ -1755,6 +1755,46 @@ COMMENT ON COLUMN audit.ledger_checkpoints.h IS 'Hash of the entry.';
 COMMENT ON COLUMN audit.ledger_checkpoints.written_at IS 'When.';
 COMMENT ON COLUMN audit.ledger_checkpoints.note IS 'Remark.';
 
+CREATE TABLE IF NOT EXISTS audit.backups (
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    kind text NOT NULL,
+    name text NOT NULL,
+    place text NOT NULL,
+    digest text NOT NULL,
+    covers text,
+    system_identifier text NOT NULL,
+    snapshot_at timestamptz NOT NULL,
+    snapshot_lsn pg_lsn NOT NULL,
+    bytes bigint NOT NULL,
+    is_encrypted boolean NOT NULL,
+    expires_at timestamptz NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    registered_by text NOT NULL DEFAULT session_user,
+    removed_at timestamptz,
+    CONSTRAINT backups_pkey PRIMARY KEY (id),
+    CONSTRAINT backups_copy_key UNIQUE (digest, place),
+    CONSTRAINT backups_kind_check CHECK (kind IN ('dump', 'base_backup', 'wal', 'archive')),
+    CONSTRAINT backups_digest_check CHECK (digest ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT backups_bytes_check CHECK (bytes >= 0),
+    CONSTRAINT backups_expires_at_check CHECK (expires_at > snapshot_at)
+);
+COMMENT ON TABLE audit.backups IS 'Register of the copies of this database, a row a copy: which of them still hold somebody who was erased, and until when.';
+COMMENT ON COLUMN audit.backups.id IS 'Key of the row.';
+COMMENT ON COLUMN audit.backups.kind IS 'A dump, a base_backup, archived wal, or the archive of a part that was taken out of the database.';
+COMMENT ON COLUMN audit.backups.name IS 'What operators call it.';
+COMMENT ON COLUMN audit.backups.place IS 'Machine and path of this copy.';
+COMMENT ON COLUMN audit.backups.digest IS 'SHA-256 of the file that describes it: a sidecar or a manifest.';
+COMMENT ON COLUMN audit.backups.covers IS 'The table it holds, NULL for the whole database.';
+COMMENT ON COLUMN audit.backups.system_identifier IS 'The cluster it was taken from; another one after a restore or an upgrade.';
+COMMENT ON COLUMN audit.backups.snapshot_at IS 'Moment that its rows are of: whoever was erased later is in it.';
+COMMENT ON COLUMN audit.backups.snapshot_lsn IS 'Place in the log of that cluster, never after the snapshot.';
+COMMENT ON COLUMN audit.backups.bytes IS 'Its size.';
+COMMENT ON COLUMN audit.backups.is_encrypted IS 'Whether a secret key is needed to read it.';
+COMMENT ON COLUMN audit.backups.expires_at IS 'When it is removed at the latest.';
+COMMENT ON COLUMN audit.backups.registered_at IS 'When the row was made.';
+COMMENT ON COLUMN audit.backups.registered_by IS 'Login that made it.';
+COMMENT ON COLUMN audit.backups.removed_at IS 'When this copy was removed; NULL while it is there.';
+
 CREATE TABLE IF NOT EXISTS audit.data_subject_requests (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     request_kind text NOT NULL,
@@ -2010,6 +2050,10 @@ CREATE INDEX IF NOT EXISTS idx_user_tokens_user_id_purpose
 ON core.user_tokens (user_id, purpose);
 CREATE INDEX IF NOT EXISTS idx_user_tokens_expires_at
 ON core.user_tokens (expires_at);
+-- Retention asks before each batch who is on hold; few ever are.
+CREATE INDEX IF NOT EXISTS idx_users_legal_hold
+ON core.users (id)
+WHERE legal_hold;
 
 -- ---------------------------------------------------------------------------
 -- family
@@ -2017,6 +2061,9 @@ ON core.user_tokens (expires_at);
 
 CREATE INDEX IF NOT EXISTS idx_families_created_by
 ON family.families (created_by);
+CREATE INDEX IF NOT EXISTS idx_families_legal_hold
+ON family.families (id)
+WHERE legal_hold;
 -- family.my_family_ids reads this index alone; every policy depends on it.
 CREATE INDEX IF NOT EXISTS idx_family_members_user_id_family_id
 ON family.family_members (user_id, family_id);
@@ -2030,6 +2077,9 @@ CREATE INDEX IF NOT EXISTS idx_invitations_expires_at
 ON family.invitations (expires_at);
 CREATE INDEX IF NOT EXISTS idx_child_profiles_family_id
 ON family.child_profiles (family_id);
+CREATE INDEX IF NOT EXISTS idx_child_profiles_legal_hold
+ON family.child_profiles (id)
+WHERE legal_hold;
 CREATE INDEX IF NOT EXISTS idx_guardian_consents_child_id_consent_type_granted_at
 ON family.guardian_consents (child_id, consent_type, granted_at);
 -- One live consent per guardian and type.
@@ -3054,14 +3104,38 @@ AS $$
 DECLARE
     v_count integer;
 BEGIN
+    -- What belongs to somebody on legal hold stays.
     DELETE FROM core.sessions AS s
-    WHERE s.expires_at < now()
-        OR s.revoked_at < now() - INTERVAL '1 day';
+    WHERE (s.expires_at < now() OR s.revoked_at < now() - INTERVAL '1 day')
+        AND NOT EXISTS (
+            SELECT 1
+            FROM core.users AS u
+            WHERE u.id = s.user_id
+                AND u.legal_hold
+        );
     GET DIAGNOSTICS v_count = ROW_COUNT;
     DELETE FROM core.user_tokens AS t
-    WHERE t.expires_at < now() - INTERVAL '1 day';
+    WHERE t.expires_at < now() - INTERVAL '1 day'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM core.users AS u
+            WHERE u.id = t.user_id
+                AND u.legal_hold
+        );
     DELETE FROM family.invitations AS i
-    WHERE i.expires_at < now() - INTERVAL '30 days';
+    WHERE i.expires_at < now() - INTERVAL '30 days'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM family.families AS f
+            WHERE f.id = i.family_id
+                AND f.legal_hold
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM core.users AS u
+            WHERE (u.id IN (i.invited_by, i.accepted_by) OR u.email_normalized = i.email_normalized)
+                AND u.legal_hold
+        );
     RETURN v_count;
 END
 $$;
@@ -3687,6 +3761,14 @@ BEGIN
             s.quality_score
         FROM audio.sessions AS s
         WHERE s.started_at < v_before
+            -- Their metrics would go: not those of a child or family on legal hold.
+            AND NOT EXISTS (
+                SELECT 1
+                FROM family.child_profiles AS c
+                INNER JOIN family.families AS f ON f.id = c.family_id
+                WHERE c.id = s.child_id
+                    AND (c.legal_hold OR f.legal_hold)
+            )
         ORDER BY s.started_at
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
@@ -4716,6 +4798,25 @@ BEGIN
         FROM audit.activity_log AS a
         WHERE a.retention_until < now()
             AND NOT a.legal_hold
+            AND NOT EXISTS (
+                SELECT 1
+                FROM core.users AS u
+                WHERE u.id IN (a.user_id, a.subject_user_id)
+                    AND u.legal_hold
+            )
+            AND NOT EXISTS (
+                SELECT 1
+                FROM family.child_profiles AS c
+                INNER JOIN family.families AS f ON f.id = c.family_id
+                WHERE c.id = a.child_id
+                    AND (c.legal_hold OR f.legal_hold)
+            )
+            AND NOT EXISTS (
+                SELECT 1
+                FROM family.families AS f
+                WHERE f.id = a.family_id
+                    AND f.legal_hold
+            )
         LIMIT p_limit
     )
 
@@ -4729,7 +4830,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION audit.purge_expired_activity(integer) IS
-'Deletes trail rows past retention_until and not on legal hold, so many at a time. Returns how many.';
+'Deletes trail rows past retention_until, so many at a time, but not those on legal hold or of whom is. Returns how many.';
 
 -- ---------------------------------------------------------------------------
 -- Operator ledger
@@ -4826,19 +4927,226 @@ $$;
 COMMENT ON FUNCTION audit.ledger_checkpoint(bigint, text) IS
 'Notes that this head of the ledger was written to a place outside the database.';
 
+-- What somebody began is theirs to finish: a login that may write the ledger and
+-- not read it sees the operations whose first entry it wrote. The first decides,
+-- since anyone who may append could add an entry to an operation of others.
+CREATE OR REPLACE FUNCTION audit.ledger_own(p_op_ids uuid[], p_limit integer)
+RETURNS TABLE (
+    seq bigint,
+    ts timestamptz,
+    op_id uuid,
+    phase text,
+    envelope text,
+    payload text,
+    prev bytea,
+    h bytea
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH own AS (
+        SELECT i.op_id
+        FROM audit.operator_ledger AS i
+        WHERE i.phase IN ('intent', 'read', 'declined', 'dry_run', 'refused')
+            AND i.envelope::json ->> 'session_user' = session_user
+            AND (p_op_ids IS NULL OR i.op_id = ANY (p_op_ids))
+            AND NOT EXISTS (
+                SELECT 1
+                FROM audit.operator_ledger AS f
+                WHERE f.op_id = i.op_id
+                    AND f.seq < i.seq
+            )
+        ORDER BY i.seq DESC
+        LIMIT p_limit
+    )
+
+    SELECT
+        l.seq,
+        l.ts,
+        l.op_id,
+        l.phase,
+        l.envelope,
+        l.payload,
+        l.prev,
+        l.h
+    FROM audit.operator_ledger AS l
+    WHERE l.op_id IN (SELECT o.op_id FROM own AS o)
+    ORDER BY l.seq DESC;
+$$;
+COMMENT ON FUNCTION audit.ledger_own(uuid[], integer) IS
+'Entries of the newest operations that this login began, of those ids only when given; for logins that do not read the ledger.';
+
+-- Retention never takes a row from the middle: what goes is the beginning of the
+-- ledger, as far as a seal in the ledger itself says, and only past its period.
+CREATE OR REPLACE FUNCTION audit.ledger_remove_sealed(p_seal bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_seal jsonb;
+    v_through bigint;
+    v_first bigint;
+    v_count bigint;
+    v_newest timestamptz;
+    v_h bytea;
+    v_keep interval;
+BEGIN
+    SELECT l.payload::jsonb -> 'seal'
+    INTO v_seal
+    FROM audit.operator_ledger AS l
+    WHERE l.seq = p_seal
+        AND l.phase = 'checkpoint';
+    IF v_seal IS NULL THEN
+        RAISE EXCEPTION 'entry % of the ledger is no seal', p_seal
+            USING ERRCODE = 'P0002';
+    END IF;
+    v_through := (v_seal ->> 'through')::bigint;
+    SELECT
+        min(l.seq),
+        count(*),
+        max(l.ts)
+    INTO v_first, v_count, v_newest
+    FROM audit.operator_ledger AS l
+    WHERE l.seq <= v_through;
+    IF v_count = 0 THEN
+        RETURN 0;
+    END IF;
+    SELECT l.h
+    INTO v_h
+    FROM audit.operator_ledger AS l
+    WHERE l.seq = v_through;
+    IF v_through >= p_seal
+        OR v_h IS DISTINCT FROM decode(v_seal ->> 'h', 'hex')
+        OR v_first IS DISTINCT FROM (v_seal ->> 'from')::bigint
+        OR v_count IS DISTINCT FROM (v_seal ->> 'count')::bigint
+        OR v_count IS DISTINCT FROM v_through - v_first + 1
+    THEN
+        RAISE EXCEPTION 'the seal in entry % does not fit the entries of the ledger', p_seal
+            USING ERRCODE = '23514';
+    END IF;
+    SELECT p.retention_period
+    INTO v_keep
+    FROM audit.data_retention_policies AS p
+    WHERE p.policy_code = 'audit.operator_ledger'
+        AND p.is_active
+        AND p.action IN ('archive', 'delete');
+    IF v_keep IS NULL THEN
+        RAISE EXCEPTION 'no active policy says how long the ledger is kept'
+            USING ERRCODE = '42501';
+    END IF;
+    IF v_newest >= now() - v_keep THEN
+        RAISE EXCEPTION 'entry % is younger than % and has to stay', v_through, v_keep
+            USING ERRCODE = '42501';
+    END IF;
+    PERFORM set_config('wondernest.ledger_sealed_through', v_through::text, true);
+    DELETE FROM audit.ledger_checkpoints AS c
+    WHERE c.seq <= v_through;
+    DELETE FROM audit.operator_ledger AS l
+    WHERE l.seq <= v_through;
+    PERFORM set_config('wondernest.ledger_sealed_through', '', true);
+    RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION audit.ledger_remove_sealed(bigint) IS
+'Removes the beginning of the ledger that the seal in this entry covers, once all of it is past its retention period. Returns how many entries.';
+
 CREATE OR REPLACE FUNCTION audit.refuse_ledger_change()
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- audit.ledger_remove_sealed has checked the seal. Nobody else is this role.
+    IF TG_OP = 'DELETE' AND current_user = 'wondernest_audit_owner' THEN
+        IF OLD.seq <= nullif(current_setting('wondernest.ledger_sealed_through', true), '')::bigint THEN
+            RETURN OLD;
+        END IF;
+    END IF;
     RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = '42501',
-            HINT = 'Entries of the ledger are never changed or removed.';
+            HINT = 'Entries of the ledger are never changed, and removed only from its beginning, once sealed.';
 END
 $$;
 COMMENT ON FUNCTION audit.refuse_ledger_change() IS
-'Trigger of the ledger: refuses UPDATE, DELETE and TRUNCATE for everyone.';
+'Trigger of the ledger: refuses UPDATE, DELETE and TRUNCATE for everyone; only audit.ledger_remove_sealed removes what is sealed.';
+
+-- ---------------------------------------------------------------------------
+-- Register of backups
+-- ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION audit.register_backup(
+    p_kind text,
+    p_name text,
+    p_place text,
+    p_digest text,
+    p_covers text,
+    p_system_identifier text,
+    p_snapshot_at timestamptz,
+    p_snapshot_lsn pg_lsn,
+    p_bytes bigint,
+    p_is_encrypted boolean,
+    p_expires_at timestamptz
+)
+RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_backup_id uuid;
+BEGIN
+    INSERT INTO audit.backups (
+        kind, name, place, digest, covers, system_identifier, snapshot_at, snapshot_lsn, bytes, is_encrypted, expires_at
+    )
+    VALUES (
+        p_kind,
+        p_name,
+        p_place,
+        p_digest,
+        p_covers,
+        p_system_identifier,
+        p_snapshot_at,
+        p_snapshot_lsn,
+        p_bytes,
+        p_is_encrypted,
+        p_expires_at
+    )
+    ON CONFLICT ON CONSTRAINT backups_copy_key DO UPDATE
+    -- A copy that is there again counts again, and a promise once made is not made shorter.
+    SET
+        removed_at = NULL,
+        expires_at = greatest(backups.expires_at, excluded.expires_at)
+    RETURNING id INTO v_backup_id;
+    RETURN v_backup_id;
+END
+$$;
+COMMENT ON FUNCTION audit.register_backup(text, text, text, text, text, text, timestamptz, pg_lsn, bigint, boolean, timestamptz) IS
+'Notes that a copy of this database exists, and until when. Again for the same copy: its row.';
+
+CREATE OR REPLACE FUNCTION audit.mark_backup_removed(p_digest text, p_place text)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE audit.backups AS b
+    SET removed_at = now()
+    WHERE b.digest = p_digest
+        AND b.place = p_place
+        AND b.removed_at IS NULL;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION audit.mark_backup_removed(text, text) IS
+'Notes that a copy was removed. False when there is none of that place, or it was noted before.';
 
 -- ---------------------------------------------------------------------------
 -- Data-subject requests
@@ -5975,6 +6283,8 @@ DECLARE
     v_size bigint;
     v_found bigint;
     v_first timestamptz;
+    v_stays text;
+    v_hidden text;
 BEGIN
     FOR v_policy IN
         SELECT
@@ -6042,6 +6352,7 @@ BEGIN
         SELECT
             bool_or(a.attname = 'retention_until') AS has_until,
             bool_or(a.attname = 'legal_hold') AS has_hold,
+            bool_or(a.attname = 'identity_erased_at') AS has_mark,
             string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
                 FILTER (WHERE NOT has_column_privilege(v_policy.table_oid, a.attnum, 'SELECT')) AS hidden
         INTO v_own
@@ -6051,6 +6362,11 @@ BEGIN
             AND (
                 a.attnum = v_facts.attnum
                 OR (a.attname = 'legal_hold' AND a.atttypid = 'boolean'::regtype)
+                OR (
+                    v_policy.action = 'pseudonymise'
+                    AND a.attname = 'identity_erased_at'
+                    AND a.atttypid = 'timestamptz'::regtype
+                )
                 OR (a.attname = 'retention_until' AND a.atttypid IN ('timestamptz'::regtype, 'date'::regtype))
             );
         IF v_own.hidden IS NOT NULL THEN
@@ -6058,6 +6374,69 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
+
+        -- Neither is one of a user, family or child on hold, told by its foreign keys; the trail has none.
+        SELECT
+            coalesce(string_agg(
+                format(' AND NOT EXISTS (SELECT FROM %s AS h WHERE h.id = t.%I AND h.legal_hold)', w.subjects, w.attname),
+                '' ORDER BY w.attname
+            ), ''),
+            string_agg(format('%I', w.attname), ', ' ORDER BY w.attname)
+                FILTER (WHERE NOT has_column_privilege(v_policy.table_oid, w.attname, 'SELECT'))
+        INTO v_stays, v_hidden
+        FROM (
+            SELECT
+                a.attname,
+                CASE s.subject
+                    WHEN 'child' THEN
+                        '(SELECT c.id, c.legal_hold FROM family.child_profiles AS c UNION ALL '
+                        'SELECT c.id, f.legal_hold FROM family.child_profiles AS c '
+                        'INNER JOIN family.families AS f ON f.id = c.family_id)'
+                    WHEN 'family' THEN 'family.families'
+                    ELSE 'core.users'
+                END AS subjects
+            FROM pg_catalog.pg_attribute AS a
+            CROSS JOIN LATERAL (
+                SELECT
+                    CASE k.confrelid
+                        WHEN 'family.child_profiles'::regclass THEN 'child'
+                        WHEN 'family.families'::regclass THEN 'family'
+                        WHEN 'core.users'::regclass THEN 'user'
+                    END AS subject
+                FROM pg_catalog.pg_constraint AS k
+                WHERE k.conrelid = a.attrelid
+                    AND k.contype = 'f'
+                    AND k.conkey = ARRAY[a.attnum]
+                UNION
+                SELECT n.subject
+                FROM (
+                    VALUES
+                    ('child_id', 'child'), ('subject_child_id', 'child'), ('family_id', 'family'),
+                    ('subject_family_id', 'family'), ('user_id', 'user'), ('subject_user_id', 'user')
+                ) AS n (column_name, subject)
+                WHERE n.column_name = a.attname
+                    AND v_policy.table_schema = 'audit'
+            ) AS s
+            WHERE a.attrelid = v_policy.table_oid
+                AND a.attnum > 0
+                AND NOT a.attisdropped
+                AND s.subject IS NOT NULL
+        ) AS w;
+        IF v_hidden IS NOT NULL THEN
+            detail := format('needs GRANT SELECT (%s) ON %s TO %I', v_hidden, table_name, current_user);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        -- What still answers for something stays as well.
+        v_stays := v_stays || CASE v_policy.table_oid
+            WHEN to_regclass('audit.erasure_tombstones') THEN ' AND t.expires_at < now()'
+            WHEN to_regclass('audit.data_subject_requests')
+                THEN ' AND (t.retained_until IS NULL OR t.retained_until < now())'
+            WHEN to_regclass('audit.backups') THEN ' AND t.removed_at IS NOT NULL'
+            ELSE ''
+        END;
+        v_stays := v_stays || CASE WHEN v_own.has_hold THEN ' AND NOT t.legal_hold' ELSE '' END
+            || CASE WHEN v_own.has_mark THEN ' AND t.identity_erased_at IS NULL' ELSE '' END;
 
         v_cut := now() - v_policy.retention_period;
         BEGIN
@@ -6097,7 +6476,7 @@ BEGIN
                     'SELECT count(*), min(x.due)::timestamptz FROM (SELECT t.retention_until AS due FROM %s AS t '
                     'WHERE t.retention_until < now()%s ORDER BY t.retention_until LIMIT 10000) AS x',
                     v_table,
-                    CASE WHEN v_own.has_hold THEN ' AND NOT t.legal_hold' ELSE '' END
+                    v_stays
                 )
                 INTO v_found, v_first;
                 overdue_rows := v_found;
@@ -6115,7 +6494,7 @@ BEGIN
                         ELSE ''
                     END,
                     v_policy.time_column,
-                    CASE WHEN v_own.has_hold THEN ' AND NOT t.legal_hold' ELSE '' END,
+                    v_stays,
                     CASE WHEN v_own.has_until THEN ' AND t.retention_until IS NULL' ELSE '' END,
                     CASE WHEN v_facts.is_indexed THEN format('t.%I', v_policy.time_column) ELSE 'NULL::int' END
                 )
@@ -6124,13 +6503,14 @@ BEGIN
                 overdue_rows := greatest(overdue_rows, v_found);
                 oldest_due := least(oldest_due, v_first + v_policy.retention_period);
             END IF;
-            IF evidence = 'partial' AND NOT v_own.has_hold THEN
+            IF evidence = 'partial' THEN
                 -- The oldest rows are where the table begins, unless space was used again.
                 EXECUTE format(
-                    'SELECT count(*), min(x.at)::timestamptz FROM (SELECT t.%I AS at FROM %s AS t LIMIT 50000) AS x '
+                    'SELECT count(*), min(x.at)::timestamptz FROM (SELECT t.%I AS at FROM %s AS t WHERE true%s LIMIT 50000) AS x '
                     'WHERE x.at < $1',
                     v_policy.time_column,
-                    v_table
+                    v_table,
+                    v_stays
                 )
                 INTO v_found, v_first
                 USING v_cut;
@@ -7194,6 +7574,14 @@ CREATE OR REPLACE TRIGGER data_retention_policies_audit_truncate
 AFTER TRUNCATE ON audit.data_retention_policies
 FOR EACH STATEMENT EXECUTE FUNCTION audit.log_truncate();
 
+CREATE OR REPLACE TRIGGER backups_audit
+AFTER INSERT OR UPDATE OR DELETE ON audit.backups
+FOR EACH ROW EXECUTE FUNCTION audit.log_row_change();
+
+CREATE OR REPLACE TRIGGER backups_audit_truncate
+AFTER TRUNCATE ON audit.backups
+FOR EACH STATEMENT EXECUTE FUNCTION audit.log_truncate();
+
 CREATE OR REPLACE TRIGGER data_subject_requests_audit
 AFTER INSERT OR UPDATE OR DELETE ON audit.data_subject_requests
 FOR EACH ROW EXECUTE FUNCTION audit.log_row_change();
@@ -7260,8 +7648,9 @@ ALTER TABLE audit.ledger_checkpoints ENABLE ALWAYS TRIGGER ledger_checkpoints_no
 -- 06_seed_data.sql: reference data, and sample families to try things on.
 -- Run after 05_create_triggers.sql. Safe to run again. PostgreSQL 15 to 19.
 --
--- Keys are made from names by md5, dates are fixed: the same rows everywhere. A
--- row that exists is left as it is, so that a price or text changed later stays.
+-- Keys are made from names by md5, dates are fixed (but for when the sample
+-- insights were made): the same rows everywhere. A row that exists is left as it
+-- is, so that a price or text changed later stays.
 -- The months of partitions move on and fixed dates do not, so samples have no
 -- rows in the tables partitioned by month; `wnadmin sample load` makes those.
 -- Sample families have is_sample and passwords that match nothing; they are
@@ -7493,6 +7882,11 @@ FROM (
     (
         'audit.operator_ledger', 'audit', 'operator_ledger', 'ts', INTERVAL '10 years', 'archive',
         'Proof of what operators did.', 'As long as the books it explains.', 'legitimate_interest', true
+    ),
+    (
+        'audit.backups', 'audit', 'backups', 'expires_at', INTERVAL '5 years', 'delete',
+        'Proof of which copies existed and when they went.', 'As long as the requests that it answers for.',
+        'legal_obligation', true
     ),
     (
         'audit.data_subject_requests', 'audit', 'data_subject_requests', 'closed_at', INTERVAL '5 years', 'delete',
@@ -8330,7 +8724,8 @@ BEGIN
         0.8,
         '2025-09-01',
         '2025-09-30',
-        '2025-10-01 03:00:00+00'
+        -- Insights go after a year: with a fixed date they would be overdue from the first day on.
+        now()
     FROM family.child_profiles AS c
     WHERE c.id IN (
         SELECT md5('wondernest/sample/child/' || x.first_name)::uuid
@@ -8839,7 +9234,8 @@ BEGIN
                 'INSERT UPDATE DELETE', 'wondernest_worker'
             ),
             ('audit.operator_ledger audit.ledger_checkpoints', 'SELECT', 'wondernest_operator wondernest_compliance'),
-            ('audit.data_retention_policies', 'SELECT', 'wondernest_operator'),
+            ('audit.data_retention_policies', 'SELECT', 'wondernest_operator wondernest_audit_owner'),
+            ('audit.backups', 'SELECT', 'wondernest_operator wondernest_compliance wondernest_monitor'),
             (
                 'audit.activity_log audit.data_retention_policies audit.data_subject_requests audit.plan_approvals '
                 'audit.erasure_tombstones audit.recipient_notices',
@@ -8865,7 +9261,7 @@ BEGIN
             (
                 'core.users family.child_profiles family.guardian_consents analytics.daily_child_metrics '
                 'analytics.dashboard_refreshes subscription.payments subscription.webhook_events '
-                'audit.data_subject_requests audit.erasure_tombstones',
+                'audit.backups audit.data_subject_requests audit.erasure_tombstones',
                 'SELECT INSERT UPDATE', 'wondernest_definer'
             ),
             (
@@ -8937,6 +9333,11 @@ BEGIN
                 'audit.activity_log',
                 'id timestamp action table_schema table_name row_id user_id subject_user_id child_id family_id '
                 'erasure_attempt retention_until legal_hold identity_erased_at'
+            ),
+            (
+                'audit.backups',
+                'id kind digest covers system_identifier snapshot_at snapshot_lsn bytes is_encrypted expires_at '
+                'registered_at removed_at'
             ),
             (
                 'audit.data_retention_policies',
@@ -9121,18 +9522,18 @@ BEGIN
         ),
         -- <<< columns
 
-        -- By when a row is due, for admin.get_retention_backlog; and what admin.get_unfinished_operations looks at.
+        -- By when a row is due and whose it is, for admin.get_retention_backlog; and what admin.get_unfinished_operations looks at.
         wanted_times (table_name, columns) AS (
             VALUES
-            ('core.user_devices', 'last_seen_at'),
-            ('content.curation_reviews', 'reviewed_at'),
-            ('subscription.invoices', 'issued_at retention_until legal_hold'),
-            ('analytics.events', 'occurred_at'),
-            ('analytics.insights', 'created_at'),
-            ('analytics.reports', 'generated_at'),
-            ('safety.content_reports', 'created_at'),
-            ('ml.child_features', 'computed_at'),
-            ('ml.recommendations', 'created_at'),
+            ('core.user_devices', 'last_seen_at user_id'),
+            ('content.curation_reviews', 'reviewed_at reviewer_id'),
+            ('subscription.invoices', 'issued_at retention_until legal_hold family_id'),
+            ('analytics.events', 'occurred_at child_id family_id user_id'),
+            ('analytics.insights', 'created_at child_id'),
+            ('analytics.reports', 'generated_at child_id family_id'),
+            ('safety.content_reports', 'created_at reporter_user_id'),
+            ('ml.child_features', 'computed_at child_id'),
+            ('ml.recommendations', 'created_at child_id'),
             ('audit.operator_ledger', 'seq ts op_id phase')
         ),
 
@@ -9196,9 +9597,10 @@ BEGIN
             ('audit.approve_plan', 'wondernest_approver'),
             -- Everyone whose work is recorded, and who changes something.
             (
-                'audit.ledger_append audit.ledger_checkpoint',
+                'audit.ledger_append audit.ledger_checkpoint audit.ledger_own',
                 'wondernest_operator wondernest_compliance wondernest_approver wondernest_worker wondernest_owner'
             ),
+            ('audit.ledger_remove_sealed audit.register_backup audit.mark_backup_removed', 'wondernest_operator'),
             (
                 'admin.get_db_health_metrics admin.validate_security_config',
                 'wondernest_monitor wondernest_operator wondernest_compliance'

@@ -25,9 +25,12 @@ NOUNS: dict[str, str] = {
     "queries": "Look at and reset the statement statistics.",
     "tables": "See how big and how bloated tables are, and what waits for vacuum.",
     "indexes": "Judge which indexes may go, must stay, or are missing.",
+    "partitions": "Keep partitions ahead, and take out what is past.",
+    "retention": "Remove what was kept for as long as was promised.",
+    "readonly": "Make the database read-only, prove it, and leave it as it was.",
     "config": "Compare the server's settings with the recommended ones.",
     "backup": "Make backups that are known to restore.",
-    "audit": "Read, prove and finish what the operator ledger holds.",
+    "audit": "Read, prove, keep and finish what the operator ledger holds.",
     "playbook": "List, show and prove the incident pages.",
     "sql": "List, show and run the bundled SQL.",
 }

@@ -41,13 +41,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; each row has one cell a column."""
+    """Rows under columns; each row has one cell a column.
+
+    ``empty`` is said to people when there are no rows; with ``""`` nothing of the table is. ``shown`` is what people
+    see in its place, where every column and row of it would be too much for a screen; machines always get all.
+    """
 
     name: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: str = ""
     empty: str = "nothing to show"
+    shown: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,8 @@ class Plan:
     ``inputs`` is what was chosen or saved before the change (it is recorded in the intent and handed back on
     resume). ``effects`` are sentences for the operator. ``verify`` looks again and returns one finding a
     promise. ``target`` names what two operators must not change at once. ``confirm`` is a word to be typed,
-    which ``--yes`` does not replace. An empty ``steps`` means: nothing to do, as ``nothing`` says.
+    which ``--yes`` does not replace. ``reason`` names a change that in production needs --reason also at a terminal.
+    An empty ``steps`` means: nothing to do, as ``nothing`` says.
     """
 
     title: str
@@ -187,6 +193,7 @@ class Plan:
     verify: Callable[[], Sequence[Finding]] | None = None
     target: str = ""
     confirm: str = ""
+    reason: str = ""
     nothing: str = "nothing to do"
     node: Literal["primary", "any", "none"] = "primary"
     next: str = ""

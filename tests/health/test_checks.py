@@ -5,10 +5,10 @@ the look (``sql`` one by one; ``waits`` sends the last one and does not wait for
 is in seconds, ``server`` are settings of a server of the case's own, ``standby`` looks at a standby of it (``beside``
 at the primary of one), ``at_standby`` runs there and ``later`` on the primary, when it has come up, ``lost`` stops the
 server before the look, ``replace`` puts other words into the check's SQL, where no server can be told (its release,
-the time), ``thresholds`` are as --threshold takes them, ``role`` looks as that role,
-``teardown`` runs at the end, and ``expect`` has a severity and patterns that a finding's fields must match;
-``never`` patterns that no finding may match. The blind case looks at the bad one as a login without any privilege;
-where nothing is hidden it says why in ``sees``, and must find what the superuser found.
+the time), ``production`` looks as a profile of production does, ``thresholds`` are as --threshold takes them,
+``role`` looks as that role, ``teardown`` runs at the end, and ``expect`` has a severity and patterns that a finding's
+fields must match; ``never`` patterns that no finding may match. The blind case looks at the bad one as a login without
+any privilege; where nothing is hidden it says why in ``sees``, and must find what the superuser found.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from wnadmin import assets
 from wnadmin.domain.health import checks, thresholds
 from wnadmin.domain.health.checks import Check
 from wnadmin.domain.health.look import Memory, look
+from wnadmin.engine.connect import PRODUCTION
 from wnadmin.errors import WnError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.nodes import Nodes
@@ -42,7 +43,7 @@ CASES = ROOT / "tests" / "checks"
 BLIND = "wn_blind"
 KNOWN = {
     "setup", "sessions", "pause", "server", "standby", "lost", "thresholds", "role", "teardown", "expect", "never",
-    "sees", "samples", "replace", "at_standby", "later",
+    "sees", "production", "samples", "replace", "at_standby", "later",
 }  # fmt: skip
 
 
@@ -193,7 +194,7 @@ def judged(where: Target, check: Check, case: dict[str, Any], role: str) -> list
     given = [f"{check.id}={case['thresholds']}"] if "thresholds" in case else []
     limits = thresholds.limits({}, given)
     target = Target({**where.parameters, "user": role}, node="server", source="the tests")
-    brief = {"default_transaction_read_only": "on"}
+    brief = {"default_transaction_read_only": "on", PRODUCTION: "on" if case.get("production") else "off"}
     nodes = Nodes([target], lambda one: connect(one, command="health", timeouts=BRIEF, settings=brief))
     memory = Memory()
     try:

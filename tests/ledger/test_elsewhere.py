@@ -139,7 +139,7 @@ def test_nobody_looked_is_not_nothing_is_there(server: Server, db: Database, sta
     with server.session(db.name, "wondernest_app") as session:
         for seen in (None, Database(session)):
             report = audit.unfinished(seen)
-            assert report.tables[0].empty == "nothing unfinished is in the spool; the ledger was not looked at"
+            assert report.tables[0].empty == "nothing unfinished is in the spool; the ledger was not read"
             assert report.notes != ()
             assert audit.log(seen).tables[0].empty == "nothing is recorded in the spool; the ledger was not read"
             one = audit.log(seen, op_id=UUID(int=1)).tables[0].empty
@@ -148,7 +148,7 @@ def test_nobody_looked_is_not_nothing_is_there(server: Server, db: Database, sta
             assert (finding.severity, finding.evidence) == ("unknown", "partial")
             with pytest.raises(UsageError) as caught:
                 audit.identify(seen, "abcdef")
-            assert "all 0 operations of the spool; the ledger was not read" in caught.value.why
+            assert "all 0 operations in the spool; the ledger was not read" in caught.value.why
     assert audit.unfinished(db).tables[0].empty == "every operation has an outcome"
     assert audit.log(db).tables[0].empty == "nothing is recorded"
     with pytest.raises(UsageError) as caught:

@@ -15,7 +15,7 @@ from tests.ledger.samples import DONE, INTENT, OUTCOME, rows
 from tests.support import SETTINGS, Server, end_server, scratch, start_server
 from wnadmin.domain import audit
 from wnadmin.errors import NoConnection, Refused
-from wnadmin.ledger import canonical, database
+from wnadmin.ledger import canonical, database, walk
 from wnadmin.ledger.operations import operations
 from wnadmin.ledger.recorder import PAYLOAD_VERSION, Recorder
 from wnadmin.ledger.spool import Spool
@@ -370,7 +370,7 @@ def test_eight_writers_make_one_chain(server: Server, db: Database, state: Path)
         one.stdin.write("\n")
         one.stdin.close()
     assert [one.wait(120) for one in writers] == [0] * 8
-    links = database.Walk().run(db.session).links
+    links = walk.Walk().run(db.session).links
     assert (links.count, links.seq, links.breaks) == (1600, 1600, [])
     entries = database.entries(db.session)
     assert len({one.prev for one in entries}) == 1600

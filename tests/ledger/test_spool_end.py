@@ -10,7 +10,7 @@ import pytest
 
 from tests.ledger.samples import INTENT, OUTCOME
 from wnadmin.domain import audit
-from wnadmin.ledger import database
+from wnadmin.ledger import database, walk
 from wnadmin.ledger.recorder import Recorder
 from wnadmin.ledger.spool import Spool
 from wnadmin.postgres.database import Database
@@ -52,9 +52,9 @@ def test_a_row_of_the_ledger_remembers_the_head_of_the_spool(db: Database, targe
     last = Spool().entries()[-1]
     assert newest.facts()["spool"] == {"at": Spool().place, "h": last.h.hex(), "seq": 4}
     assert all("spool" not in one.facts() for one in before), "there was nothing to remember"
-    (head,) = database.Walk(spool=Spool().place).run(db.session).heads
+    (head,) = walk.Walk(spool=Spool().place).run(db.session).heads
     assert (head.seq, head.h, head.row) == (4, last.h, 3)
-    assert database.Walk(spool="0" * 16).run(db.session).heads == []
+    assert walk.Walk(spool="0" * 16).run(db.session).heads == []
     assert Spool().head() == (4, last.h)
 
 

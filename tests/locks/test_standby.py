@@ -84,7 +84,7 @@ def test_replay_and_queries_wait_for_each_other(pair: tuple[Server, Server], cli
         time.sleep(verdicts.MOMENT.total_seconds())
         advice = cli.run("locks", "advise", "--dsn", standby.dsn())
         assert "This is a standby" in advice.out
-        assert f"a.pid = {reader.backend_pid} " in advice.out
+        assert f"WHERE a.pid = {reader.backend_pid}\n" in advice.out
         reader.run("COMMIT")
         thread.join(60)
         until(lambda: look(standby) == [], "somebody still waits")

@@ -14,6 +14,7 @@ from wnadmin.engine.parse import Parsed, parse
 from wnadmin.results import Finding
 
 NO_NAME = "which is no name of a shell variable in capitals"
+ELSEWHERE = "names a server or database; leave it to PG*, or make it an input"
 ROOT = typer.main.get_command(app)
 GOOD = """+++
 id = "good"
@@ -137,6 +138,14 @@ def test_a_page_that_is_right() -> None:
         ("$ pg_isready", "$ wnadmin locks tree --x", "commands", "`wnadmin locks tree --x`: No such option: --x"),
         ("$ pg_isready", "$ wnadmin config check --format xml", "commands", "there is no format xml"),
         ("$ pg_isready", "$ wnadmin config check && true", "commands", "true is none of wnadmin, psql, pg_isready"),
+        ("$ pg_isready", "$ psql -h db1", "commands", f"`-h db1` {ELSEWHERE}"),
+        ("$ pg_isready", "$ pg_isready -p5433", "commands", f"`-p 5433` {ELSEWHERE}"),
+        ("$ pg_isready", "$ psql --host=db1 -c 'SELECT 1'", "commands", f"`-h db1` {ELSEWHERE}"),
+        ("$ pg_isready", "$ psql wondernest", "commands", f"`wondernest` {ELSEWHERE}"),
+        ("$ pg_isready", "$ psql -d host=db1", "commands", f"`host=db1` {ELSEWHERE}"),
+        ("$ pg_isready", "$ psql -U boss", "roles", "-U boss is none of the page's roles"),
+        ("$ pg_isready", "$ psql --nonsense", "commands", "psql does not take it: option --nonsense not recognized"),
+        ("$ pg_isready", "$ pg_isready -f", "commands", "pg_isready does not take it: option -f not recognized"),
         ("show good`", "show better`", "commands", "there is no playbook better"),
         ("$ pg_isready", "$ wnadmin sql show queries/none", "sql", "there is no bundled SQL file queries/none"),
         ("$ pg_isready", "$ psql -f sql/none.sql", "sql", "there is no file sql/none.sql"),
@@ -197,6 +206,20 @@ def test_a_check_that_can_turn_critical_needs_a_page() -> None:
     missing = {one.object for one in found if one.check == check.COVERAGE}
     assert "blocking" in missing and "connections" not in missing
     assert "cache-hit" not in missing, "it never turns critical"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        'psql -d "$PID" -v a=1 -Atc "SELECT 1"',
+        'psql "$PID"',
+        'psql -h "$PID" -p "$PID" -U postgres anywhere',
+        "psql -U wondernest_operator -v ON_ERROR_STOP=1",
+        'pg_isready -h "$PID" -t 5',
+    ],
+)
+def test_what_the_operator_fills_in_may_name_a_server(typed: str) -> None:
+    assert faults(GOOD.replace("$ pg_isready", f"$ {typed}")) == []
 
 
 def test_variables_in_any_place_of_a_command() -> None:

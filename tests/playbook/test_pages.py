@@ -145,3 +145,55 @@ def test_each_look_runs(line: str, server: Server, cli: Cli, fresh_db: str) -> N
     env = {key.replace("PGDBNAME", "PGDATABASE"): value for key, value in where.items()}
     ran = Cli(cli.folder, None, env).run(*line.split()[1:])
     assert ran.code in (0, 3), f"{line}: {ran.err}"
+
+
+def exported(page: str) -> dict[str, str]:
+    """What the page says to export, as a shell takes it."""
+    lines = [line[2:] for line in page.splitlines() if line.startswith("$ export ")]
+    shell = "; ".join(["unset ${!PG*}", *lines, "env -0"])
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+    found = dict(one.split("=", 1) for one in done.stdout.split("\0") if one)
+    return {name: value for name, value in found.items() if name.startswith("PG")}
+
+
+def test_psql_goes_where_wnadmin_goes(cli: Cli, server: Server, fresh_db: str) -> None:
+    """Also with the parameters of a profile that need quotes; a password is never among them."""
+    place = server.dsn(fresh_db)
+    config = cli.folder / "wnadmin.toml"
+    config.write_text(f"""[profiles.here]\nprimary = "{place} options='-c work_mem=7MB'"\n""")
+    ran = cli.run("playbook", "show", "blocked-sessions", "--profile", "here", env={"WNADMIN_CONFIG": str(config)})
+    assert ran.code == 0, ran.err
+    assert "So that they go where wnadmin goes (profile here):" in ran.out
+    assert "The lines for wnadmin need `--profile here` then, unless it is the default." in ran.out
+    found = exported(ran.out)
+    assert set(found) == {"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS"}
+    text = "SELECT pg_catalog.current_database(), pg_catalog.current_setting('work_mem')"
+    tool = server.cluster.tool("psql")
+    shown = subprocess.run(
+        [str(tool.path), "-XAtc", text],
+        env={**os.environ, **tool.env, **found},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == f"{fresh_db}|7MB\n"
+    secret = cli.run("playbook", "show", "blocked-sessions", "--dsn", "postgresql://u:s3cret@db.example/x")
+    assert "export PGUSER=u" in secret.out
+    assert "s3cret" not in secret.out + secret.err
+    document = cli.run(
+        "playbook", "show", "blocked-sessions", "--format", "json", "--dsn", "host=db.example dbname=x"
+    ).json()
+    assert document["tables"]["environment"] == [
+        {"name": "PGDATABASE", "value": "x"},
+        {"name": "PGHOST", "value": "db.example"},
+    ]
+
+
+def test_without_a_server_a_page_is_shown_all_the_same(cli: Cli) -> None:
+    ran = cli.run("playbook", "show", "blocked-sessions")
+    assert (ran.code, ran.err) == (0, "")
+    assert "no server is named here. Set `PGHOST`, `PGPORT`, `PGDATABASE` and `PGUSER` to yours." in ran.out
+    follows = cli.run("playbook", "show", "blocked-sessions", env={"PGHOST": "db.example"})
+    assert "go where the `PG*` variables say, and so does wnadmin here." in follows.out
+    silent = cli.run("playbook", "show", "unfinished-operation")
+    assert "psql" not in silent.out.split("## Symptoms")[0]

@@ -143,4 +143,5 @@ def test_every_promise_has_a_name() -> None:
         "locks",
         "drift",
         "backup",
+        "partitions",
     }

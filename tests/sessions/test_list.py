@@ -41,7 +41,7 @@ def idler(server: Server, empty_db: str) -> Iterator[Session]:
 
 
 def listed(wn: Cli, *words: str) -> dict[int, dict[str, object]]:
-    ran = wn.run("sessions", "list", "--wide", "--format", "json", *words)
+    ran = wn.run("sessions", "list", "--format", "json", *words)
     assert ran.code == 0, ran.err
     document = ran.json()
     assert document["schema"] == "wnadmin/sessions-list/1"
@@ -78,7 +78,7 @@ def test_who_blocks_comes_first(wn: Cli, server: Server, empty_db: str, idler: S
             while not watcher.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-        ran = wn.run("sessions", "list", "--wide", "--format", "json")
+        ran = wn.run("sessions", "list", "--format", "json")
         rows = ran.json()["tables"]["sessions"]
         assert (rows[0]["pid"], rows[0]["blocks"]) == (idler.backend_pid, 1)
         assert ran.json()["next"] == "wnadmin locks tree"
@@ -135,7 +135,7 @@ def test_hidden_is_not_idle_and_never_filtered_away(
 ) -> None:
     dsn = server.dsn(empty_db, role)
     for filters in ([], ["--state", "active"], ["--older-than", "1d"]):
-        ran = wn.run("sessions", "list", "--wide", "--format", "json", "--dsn", dsn, *filters)
+        ran = wn.run("sessions", "list", "--format", "json", "--dsn", dsn, *filters)
         assert ran.code == 0, ran.err
         one = next(row for row in ran.json()["tables"]["sessions"] if row["pid"] == idler.backend_pid)
         assert (one["state"], one["hidden"], one["session"]) == ("hidden", True, None)
@@ -143,7 +143,7 @@ def test_hidden_is_not_idle_and_never_filtered_away(
     assert "idle" not in wn.run("sessions", "list", "--dsn", dsn).out.split("note:")[0]
     with server.session() as session:
         session.run(f"GRANT pg_monitor TO {role}")
-    seen = wn.run("sessions", "list", "--wide", "--format", "json", "--dsn", dsn).json()
+    seen = wn.run("sessions", "list", "--format", "json", "--dsn", dsn).json()
     assert not any(row["hidden"] for row in seen["tables"]["sessions"])
     assert seen["notes"] == []
 

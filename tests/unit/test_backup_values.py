@@ -11,7 +11,7 @@ import pytest
 from wnadmin.domain.backup import files, statements, values
 from wnadmin.domain.backup.programs import conninfo
 from wnadmin.domain.backup.proof import differences
-from wnadmin.domain.backup.values import DatabaseFacts, Part, Setting, Sidecar, TableProof, Verified
+from wnadmin.domain.backup.values import DatabaseFacts, ObjectsProof, Part, Setting, Sidecar, TableProof, Verified
 from wnadmin.errors import UsageError
 
 MOMENT = datetime(2026, 11, 22, 10, 30, 15, 123456, tzinfo=UTC)
@@ -42,7 +42,8 @@ SIDECAR = Sidecar(
     migrations=None,
     partitions=(),
     tables=(TableProof("s", "t", 2, "-5"), TableProof("s", "ü", 0, "0")),
-    large_objects=0,
+    sequences=(),
+    large_objects=ObjectsProof(0, "0"),
     hash_milliseconds=1,
     dump_milliseconds=1,
     globals="CREATE ROLE x;\n",

@@ -86,7 +86,10 @@ SELECT
     (ARRAY['ios', 'android', 'android', 'web'])[1 + (uuid_hash_extended(g.user_id, 2) & 3)] AS platform,
     'Device of guardian ' || g.guardian_number AS display_name,
     '3.' || (uuid_hash_extended(g.user_id, 2) >> 8 & 15) AS app_version,
-    g.joined_at + INTERVAL '10 minutes' AS last_seen_at,
+    greatest(
+        g.joined_at + INTERVAL '10 minutes',
+        :'until'::timestamptz - make_interval(days => 1 + (uuid_hash_extended(g.user_id, 2) >> 16 & 63)::int)
+    ) AS last_seen_at,
     g.joined_at AS created_at,
     g.joined_at AS updated_at
 FROM pg_temp.sample_guardians AS g;

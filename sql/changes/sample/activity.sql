@@ -3,8 +3,18 @@
 -- since: 15
 -- cost: about 3 rows for each of ACTIVITY visits a child; the consent of each row is checked
 -- Runs after households.sql in the same transaction, and uses the children that it listed.
--- A child is active on a few days, spread between joining and the end of the world; on each of them it visits
--- up to two items and has one speech session.
+-- A child is active a few times between joining and the end of the world; each time it visits up to two items, has
+-- one speech session, and leaves an event. Retention was kept in this world: each of the three falls into the time
+-- for which its policy keeps it, less a part of it, so that nothing is overdue on the day after.
+CREATE TEMPORARY TABLE sample_kept ON COMMIT DROP AS
+SELECT
+    p.policy_code,
+    (:'until'::timestamptz - p.retention_period + least(p.retention_period / 3, INTERVAL '2 months'))::date AS since
+FROM audit.data_retention_policies AS p
+WHERE
+    p.is_active
+    AND p.retention_period IS NOT NULL;
+
 CREATE TEMPORARY TABLE sample_days ON COMMIT DROP AS
 WITH days AS (
     SELECT
@@ -31,8 +41,17 @@ SELECT
     d.birth_date,
     d.slot,
     d.draw,
-    d.joined_on + 1 + floor((d.draw & 65535) / 65536.0 * (:'until'::date - d.joined_on - 1))::int AS day_on
-FROM days AS d;
+    f.visit + floor((d.draw & 65535) / 65536.0 * (:'until'::date - f.visit))::int AS visit_on,
+    f.talk + floor((d.draw & 65535) / 65536.0 * (:'until'::date - f.talk))::int AS talk_on,
+    f.event + floor((d.draw & 65535) / 65536.0 * (:'until'::date - f.event))::int AS event_on
+FROM days AS d
+CROSS JOIN LATERAL (
+    SELECT
+        greatest(d.joined_on + 1, max(k.since) FILTER (WHERE k.policy_code = 'content.engagement')) AS visit,
+        greatest(d.joined_on + 1, max(k.since) FILTER (WHERE k.policy_code = 'audio.sessions')) AS talk,
+        greatest(d.joined_on + 1, max(k.since) FILTER (WHERE k.policy_code = 'analytics.events')) AS event
+    FROM pg_temp.sample_kept AS k
+) AS f;
 
 -- The best forty items of each year of age; where a year has none, those of the nearest year below it.
 CREATE TEMPORARY TABLE sample_library ON COMMIT DROP AS
@@ -87,13 +106,13 @@ SELECT
     v.timezone,
     v.birth_date,
     l.items[1 + (v.own_draw & 65535) % cardinality(l.items)] AS item_id,
-    v.day_on::timestamp AT TIME ZONE 'UTC'
+    v.visit_on::timestamp AT TIME ZONE 'UTC'
     + make_interval(hours => 7, secs => (v.own_draw >> 16 & 65535) * 0.6) AS started_at,
     120 + (v.own_draw >> 32 & 1023)::int AS duration_seconds,
     (v.own_draw >> 42 & 3) <> 0 AS is_completed,
     v.own_draw AS draw
 FROM visits AS v
-INNER JOIN pg_temp.sample_library AS l ON l.age_year = least((v.day_on - v.birth_date) / 366, 18);
+INNER JOIN pg_temp.sample_library AS l ON l.age_year = least((v.visit_on - v.birth_date) / 366, 18);
 
 INSERT INTO content.engagement (
     id, child_id, item_id, started_at, ended_at, duration_seconds, progress, completed, interaction_count, rating
@@ -124,7 +143,7 @@ SELECT
     t.child_id,
     t.timezone,
     t.birth_date,
-    t.day_on::timestamp AT TIME ZONE 'UTC'
+    t.talk_on::timestamp AT TIME ZONE 'UTC'
     + make_interval(hours => 8, secs => (t.own_draw & 65535) * 0.5) AS started_at,
     600 + (t.own_draw >> 16 & 2047)::int AS length_seconds,
     round(0.5 + (t.own_draw >> 27 & 127) / 256.0, 4) AS quality_score,
@@ -190,7 +209,7 @@ FROM pg_temp.sample_stretches AS s;
 INSERT INTO analytics.events (id, occurred_at, event_name, user_id, family_id, child_id, properties)
 SELECT
     md5(d.child_id || '/event/' || d.slot)::uuid AS id,
-    d.day_on::timestamp AT TIME ZONE 'UTC' + make_interval(hours => 7, secs => (d.draw >> 20 & 4095)) AS occurred_at,
+    d.event_on::timestamp AT TIME ZONE 'UTC' + make_interval(hours => 7, secs => (d.draw >> 20 & 4095)) AS occurred_at,
     (ARRAY['app.opened', 'profile.viewed', 'library.searched', 'report.viewed'])[1 + (d.draw >> 32 & 3)] AS event_name,
     d.user_id,
     d.family_id,

@@ -73,4 +73,6 @@ SELECT
     e.changed,
     e.happened_at + p.retention_period AS retention_until
 FROM entries AS e
-CROSS JOIN policy AS p;
+CROSS JOIN policy AS p
+-- What is past its time by the end of the world is gone from it.
+WHERE p.retention_period IS NULL OR e.happened_at + p.retention_period > :'until'::timestamptz;

@@ -83,6 +83,10 @@ doors (name, arguments) AS (
     SELECT
         'ledger_checkpoint',
         '20 25'
+    UNION ALL
+    SELECT
+        'ledger_remove_sealed',
+        '20'
 ),
 
 writer AS (

@@ -1,7 +1,7 @@
 -- answers: Can this login write to and read the operator ledger of this database, and whose database is it?
 -- privileges: none beyond CONNECT
 -- since: 15
--- cost: four catalog look-ups
+-- cost: six catalog look-ups
 SELECT
     (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)::text AS system_identifier,
     d.oid::bigint AS database_oid,
@@ -21,6 +21,14 @@ SELECT
         pg_catalog.has_table_privilege(l.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         false
     ) AS may_read,
+    coalesce(
+        pg_catalog.has_function_privilege(o.oid, 'EXECUTE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        false
+    ) AS may_read_own,
+    coalesce(
+        pg_catalog.has_function_privilege(r.oid, 'EXECUTE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        false
+    ) AS may_remove,
     f.oid IS NOT NULL AS has_append
 FROM pg_catalog.pg_database AS d
 LEFT JOIN pg_catalog.pg_namespace AS n
@@ -36,4 +44,12 @@ LEFT JOIN pg_catalog.pg_proc AS m
     ON m.pronamespace = n.oid
     AND m.proname = 'ledger_checkpoint'
     AND m.proargtypes::text = '20 25'
+LEFT JOIN pg_catalog.pg_proc AS o
+    ON o.pronamespace = n.oid
+    AND o.proname = 'ledger_own'
+    AND o.proargtypes::text = '2951 23'
+LEFT JOIN pg_catalog.pg_proc AS r
+    ON r.pronamespace = n.oid
+    AND r.proname = 'ledger_remove_sealed'
+    AND r.proargtypes::text = '20'
 WHERE d.datname = pg_catalog.current_database();

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
 from wnadmin.engine import command, noun
-from wnadmin.results import Findings, Report
+from wnadmin.results import Findings, Inputs, Plan, Report
 
 if TYPE_CHECKING:
     from wnadmin.engine.options import Options
     from wnadmin.postgres.database import Database
 
-app = noun("audit", "Read, prove and finish what the operator ledger holds.")
+app = noun("audit", "Read, prove, keep and finish what the operator ledger holds.")
 
 OperationId = Annotated[str, typer.Argument(metavar="ID", help="The operation's id, or the beginning of it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Apply without asking.")]
@@ -25,7 +26,7 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; goes
 
 @app.callback()
 def audit() -> None:
-    """Read, prove and finish what the operator ledger holds.
+    """Read, prove, keep and finish what the operator ledger holds.
 
     Reads the database's ledger and this user's spool together. When the server cannot be reached, the spool
     alone is read, and the output says so.
@@ -58,17 +59,28 @@ def log(
 
 
 @command(app)
-def verify(db: Database | None) -> Findings:
+def verify(
+    db: Database | None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option("--export", metavar="FILE", help="Prove this export or sealed file too; may be given again."),
+    ] = None,
+    anchor: Annotated[
+        Path | None, typer.Option("--anchor", metavar="FILE", help="Trust this checkpoint file instead of one's own.")
+    ] = None,
+) -> Findings:
     """Prove that no ledger row was changed, removed or cut off.
 
     Follows the hash chain of ledger and spool, compares the ledger's end with the checkpoint file outside the
-    database, looks at the guards of the table, and lists what was begun and never ended.
+    database, looks at the guards of the table, and lists what was begun and never ended. Rows that are gone because
+    they were sealed, or lost in a restore, are accounted for by a signed row only. With --export the rows and the
+    signature of a file are proven, and that the ledger knows it.
 
     Example: wnadmin audit verify --format json
     """
     from wnadmin.domain import audit as domain
 
-    return domain.verify(db)
+    return domain.verify(db, exports=export or (), anchor=anchor)
 
 
 @command(app, watch=True)
@@ -100,6 +112,89 @@ def child(
     from wnadmin.domain import audit as domain
 
     return domain.child(db, child_id)
+
+
+@command(app, node="any")
+def export(
+    db: Database,
+    inputs: Inputs,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to write to; it must exist.")],
+    first: Annotated[
+        int | None, typer.Option("--from", metavar="ROW", min=1, help="After what is in DIR unless given.")
+    ] = None,
+    through: Annotated[
+        int | None, typer.Option("--through", metavar="ROW", min=1, help="The newest unless given.")
+    ] = None,
+) -> Plan:
+    """Write ledger rows to a signed file.
+
+    Each export into a folder goes on where the last one ends, so that one run a day keeps all of it. The file holds
+    the rows as they stand, is proven on the way and read again afterwards. It is what `audit import` and
+    `backup restore` put back. Works on a standby.
+
+    Example: wnadmin audit export --to /srv/backups --yes
+    """
+    from wnadmin.domain.audit import export as exporting
+
+    return exporting.plan(db, to, inputs, first=first, through=through)
+
+
+@command(app, name="import")
+def import_(
+    db: Database,
+    inputs: Inputs,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="Exports, folders of them, or spools of others.")
+    ] = None,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Take what no trusted key and no checkpoint proves; asks for a word.")
+    ] = False,
+    lost: Annotated[bool, typer.Option("--lost", help="Record that what is missing is lost; asks for a word.")] = False,
+) -> Plan:
+    """Join rows of an export or a spool to the ledger.
+
+    For a database that was restored, and for what was recorded while the ledger could not be reached. A file is read
+    to its end and proven before anything is taken from it. Rows are appended under new numbers, each with what it
+    was; rows that are here already are left out, so it can be run again. Without PATH it is this user's spool.
+
+    Where nothing holds the rows any more, --lost appends a signed row that says so, and `audit verify` accepts it.
+
+    Example: wnadmin audit import /srv/backups
+    """
+    from wnadmin.domain.audit import join
+    from wnadmin.domain.audit import lost as losing
+    from wnadmin.errors import UsageError
+
+    if lost and (paths or unproven):
+        raise UsageError("--lost takes no files", next="Import what there is first, then say that the rest is lost.")
+    if lost:
+        return losing.plan(db, inputs)
+    return join.plan(db, paths or [], inputs, unproven=unproven)
+
+
+@command(app)
+def seal(
+    db: Database,
+    inputs: Inputs,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to write to; it must exist.")],
+    before: Annotated[
+        datetime | None,
+        typer.Option("--before", formats=["%Y-%m-%d"], help="Only rows from before this day, in UTC."),
+    ] = None,
+) -> Plan:
+    """Move the oldest ledger rows into a sealed file.
+
+    What is past the period of the policy audit.operator_ledger goes, from the beginning and never a part of an
+    operation: into a signed file, which is read again before a signed row in the ledger names its hash and the rows
+    are removed. `audit verify` goes on from there.
+
+    Example: wnadmin audit seal --to /srv/archive
+    """
+    from datetime import UTC
+
+    from wnadmin.domain.audit import seal as sealing
+
+    return sealing.plan(db, to, inputs, before=before.replace(tzinfo=UTC) if before else None)
 
 
 @command(app, raw="runs another command under that command's own rules", formatted=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = noun("locks", "Show who blocks whom, and whom to end.")
 
-Wide = Annotated[bool, typer.Option("--wide", help="Every session and column; for machines and wide screens.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Every session and column; machines get them always.")]
 Queries = Annotated[
     bool, typer.Option("--show-queries", help="Show query texts (whole with --wide); they may hold personal data.")
 ]
@@ -56,7 +56,7 @@ def waits(
     earlier in the same queue (soft). Query texts are left out unless asked for; reading them is recorded
     before they are shown.
 
-    Example: wnadmin locks waits --format ndjson --wide
+    Example: wnadmin locks waits --format ndjson
     """
     from wnadmin.domain.locks import waits as look
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wnadmin.engine import command, noun
 from wnadmin.results import Findings, Report
+
+if TYPE_CHECKING:
+    from wnadmin.postgres.target import Target
 
 app = noun("playbook", "List, show and prove the incident pages.")
 
@@ -34,18 +37,22 @@ def list_() -> Report:
     return show.listing()
 
 
-@command(app)
-def show(name: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A name of `playbook list`.")]) -> Report:
+@command(app, records=False)
+def show(
+    target: Target | None,
+    name: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A name of `playbook list`.")],
+) -> Report:
     """Show one page.
 
-    In a pipe it is the Markdown itself, with --format json its parts: facts, inputs, sections and command lines.
-    Needs no server.
+    Its lines for psql go where the PG* variables say; above them stands what to export so that this is where wnadmin
+    goes. In a pipe the page is the Markdown itself, with --format json its parts: facts, environment, inputs, sections
+    and command lines. Needs no server.
 
     Example: wnadmin playbook show blocked-sessions
     """
     from wnadmin.domain.playbook import show
 
-    return show.show(name)
+    return show.show(name, target)
 
 
 @command(app)

@@ -34,7 +34,7 @@ def list_(
     database: Annotated[str, typer.Option("--database", metavar="NAME", help="Only in this database.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Background processes too.")] = False,
     wide: Annotated[
-        bool, typer.Option("--wide", help="Every column, PID@BACKEND_START first; for machines and wide screens.")
+        bool, typer.Option("--wide", help="Every column, PID@BACKEND_START first; machines get them always.")
     ] = False,
     show_queries: Annotated[
         bool, typer.Option("--show-queries", help="Show query texts (whole with --wide); they may hold personal data.")

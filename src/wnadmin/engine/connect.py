@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from wnadmin.engine.options import Options
     from wnadmin.postgres.session import Session
 
+PRODUCTION = "wnadmin.production"
+"""A setting of a look's session, which bundled SQL asks for where it judges a production profile harder."""
+
+# Compiling a query over the lock table takes the server seconds, running it milliseconds.
+_BRIEFLY = {"default_transaction_read_only": "on", "jit": "off"}
+
 EMBEDDED_DATABASE = "wondernest"
 """The database that commands use on the embedded server unless another is named."""
 
@@ -61,7 +67,7 @@ def all_nodes(target: Target, profile: settings.Profile, options: Options) -> li
     if options.dsn is not None or not profile.primary:
         return [replace(target, node="server")]
     source = f"profile {profile.name}"
-    standbys = [target_from_dsn(one, source=source) for one in profile.standbys]
+    standbys = [replace(target_from_dsn(one, source=source), production=target.production) for one in profile.standbys]
     return [target, *(replace(one, node=f"standby{number}") for number, one in enumerate(standbys, 1))]
 
 
@@ -79,8 +85,7 @@ def open_session(
         target,
         command=command,
         timeouts=BRIEF if brief else Timeouts(lock=profile.lock_timeout, statement=profile.statement_timeout),
-        # Compiling a query over the lock table takes the server seconds, running it milliseconds.
-        settings={"default_transaction_read_only": "on", "jit": "off"} if brief else None,
+        settings=_BRIEFLY | {PRODUCTION: "on" if target.production else "off"} if brief else None,
     )
     try:
         require_version(session, profile.minimum_server)

@@ -15,7 +15,7 @@ Options      the engine's own options, for commands that run other commands
 ============ ==========================================================================
 
 ``Database | None`` gives None, and says so on stderr, when the server cannot be reached; ``Connections | None`` does
-so when no server is named.
+so when no server is named, and so does ``Target | None`` without a word.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ def _resolve(declared: Declared, options: Options) -> tuple[Target | None, Profi
     except NoConnection as error:
         if not declared.may_be_alone:
             raise
-        _alone(error)
+        if "Target?" not in declared.injected.values():
+            _alone(error)
         return None, None
 
 
@@ -128,7 +129,7 @@ def _inject(
             injected[name] = None
         elif kind.rstrip("?") == "Connections":
             injected[name] = _connections(declared, operation, profile, stack)
-        elif kind == "Target":
+        elif kind.rstrip("?") == "Target":
             injected[name] = operation.target
         elif kind == "Profile":
             injected[name] = profile

@@ -29,7 +29,10 @@ _sha256 = hashlib.sha256
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as it is stored; ``envelope`` and ``payload`` verbatim, ``prev`` and ``h`` 32 bytes each."""
+    """One entry as it is stored; ``envelope`` and ``payload`` verbatim, ``prev`` and ``h`` 32 bytes each.
+
+    ``joined`` names the chain that an entry comes from which is shown as it was there, '' for the ledger's own.
+    """
 
     seq: int
     ts: datetime
@@ -40,6 +43,7 @@ class Entry:
     prev: bytes
     h: bytes
     sink: Sink = "database"
+    joined: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Parse the payload; a payload that is no JSON object gives {}."""
@@ -87,6 +91,15 @@ class Links:
         """How many breaks were found beyond the limit."""
         self._limit = limit
         self._named = 0
+
+    def begin(self, seq: int, h: bytes) -> None:
+        """Begin after row ``seq`` with its hash ``h``, where the rows up to it are known to be elsewhere."""
+        self.seq, self.h = seq, h
+
+    def headless(self, seq: int) -> None:
+        """Note that the rows 1 to ``seq``, after which the chain was begun, are accounted for by nothing."""
+        missing = f"rows 1 to {seq} are missing" if seq > 1 else "row 1 is missing"
+        self.breaks.insert(0, Break(1, "gap", f"{missing}: row {seq + 1} follows row 0"))
 
     def report(self, seq: int, fault: Fault, detail: str) -> None:
         """Note one break; a row is named once, unless rows before it are missing as well."""

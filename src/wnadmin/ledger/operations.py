@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from wnadmin.ledger.chain import Entry, Phase, Sink
+from wnadmin.ledger.joined import original
 from wnadmin.results import Json, Receipt
 
 CLOSING: frozenset[Phase] = frozenset({"outcome", "declined", "dry_run", "refused", "read"})
@@ -85,10 +86,11 @@ class Operation:
 def operations(entries: Iterable[Entry]) -> list[Operation]:
     """Assemble operations from entries of any sinks in any order, newest first.
 
-    An entry that stands in both sinks counts once.
+    An entry that stands in both sinks, or in one of them twice because it was joined later, counts once. One that was
+    joined is taken as it was.
     """
     together: dict[UUID, dict[tuple[Phase, str], Entry]] = {}
-    for one in sorted(entries, key=lambda e: (e.ts, e.sink, e.seq)):
+    for one in sorted(map(original, entries), key=lambda e: (e.ts, e.sink, e.seq)):
         together.setdefault(one.op_id, {}).setdefault((one.phase, one.payload), one)
     found = [_assemble(list(own.values())) for own in together.values()]
     return sorted(found, key=lambda o: (o.started, o.sink, o.seq), reverse=True)

@@ -132,7 +132,7 @@ class Spool:
                 why=f"{error.strerror or error}.",
                 next="Look at the file's owner and mode.",
             ) from None
-        return _inspect(data, guard)
+        return inspect(data, guard)
 
     def _read(self) -> tuple[bytes, str]:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -246,7 +246,8 @@ def _tail(descriptor: int, size: int) -> _Tail:
     return _Tail(0, ZERO, 0, b"", False)
 
 
-def _inspect(data: bytes, guard: str) -> Inspection:
+def inspect(data: bytes, guard: str = "") -> Inspection:
+    """Check the bytes of a spool; ``guard`` is what is wrong with the file itself, if anything."""
     entries: list[Entry] = []
     damage: list[Damage] = []
     links = Links()

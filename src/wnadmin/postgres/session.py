@@ -166,7 +166,7 @@ class Session:
         completed, failure, position, context = 0, None, None, ""
         try:
             link.send_query(text.encode())
-            link.flush()
+            self._send_all()
             while (result := self._next_result()) is not None:
                 if result.status == pq.ExecStatus.FATAL_ERROR:
                     error = psycopg.errors.error_from_result(result, encoding="utf-8")
@@ -227,6 +227,14 @@ class Session:
             if not over:
                 # Left in the middle: the connection cannot be used for anything else any more.
                 self.close()
+
+    def _send_all(self) -> None:
+        """Hand a text of any length to the server: the socket takes only as much of it as it has room for."""
+        link = self._connection.pgconn
+        while link.flush():
+            readable, _, _ = select.select([link.socket], [link.socket], [])
+            if readable:
+                link.consume_input()
 
     def _next_result(self) -> pq.abc.PGresult | None:
         link = self._connection.pgconn

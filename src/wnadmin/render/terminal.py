@@ -1,31 +1,24 @@
 """Results on a terminal, through rich: tables that fit the width, cells folded, nothing cut.
 
-Column widths are computed here and not by rich, which crops a table that cannot fit. When even the narrowest
-sensible columns are too wide, each row becomes a record: one line a column.
+When even the narrowest sensible columns are too wide, each row becomes a record: one line a column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import StringIO
 from typing import Final
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from wnadmin.render import shapes
 from wnadmin.render.cells import human, is_number, visible
+from wnadmin.render.fold import folded
+from wnadmin.render.widths import GAP, Head, fit, names_of
 from wnadmin.results import SEVERITY_ORDER, Cell, Column, Finding, Findings, Outcome, Report, Result, Table
-
-GAP: Final = 2
-FLEXIBLE: Final = 14
-"""A column of text may be narrowed to this many cells before the table becomes records."""
-RIGID: Final = 40
-"""A number, time or identifier up to this long is never broken."""
 
 SEVERITY_STYLE: Final = {
     "critical": "bold red",
@@ -45,15 +38,6 @@ STATUS_STYLE: Final = {
     "skipped": "dim",
     "not run": "dim",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A column to be drawn; a rigid one is not broken while there is another way."""
-
-    title: str
-    right: bool = False
-    rigid: bool = False
 
 
 class Screen:
@@ -88,7 +72,8 @@ class Screen:
     def put(self, thing: RenderableType, *, wrap: bool = True) -> None:
         """Print a rich thing."""
         if wrap:
-            self._console.print(thing, overflow="fold")
+            broken = folded(thing, self.width) if isinstance(thing, Text) else thing
+            self._console.print(broken, overflow="fold")
         else:
             self._console.print(thing, soft_wrap=True)
 
@@ -125,31 +110,32 @@ def result(result: Result, *, width: int, color: bool, unicode: bool = True, rev
 def draw(screen: Screen, heads: Sequence[Head], rows: Sequence[Sequence[Text]], *, lines: bool = True) -> None:
     """Draw rows under heads within the width, as a table or, when that cannot be, as records.
 
-    With ``lines`` the rows stand apart as soon as one of them needs more than a line.
+    With ``lines`` the rows stand apart when many of them need more than a line.
     """
-    widths = _fit(heads, rows, screen.width)
+    columns = [[row[n].plain for row in rows] for n in range(len(heads))]
+    widths = fit(heads, columns, screen.width)
     if widths is None:
         _records(screen, heads, rows)
         return
-    folded = any(_folds(cell, width) for row in rows for cell, width in zip(row, widths, strict=True))
+    broken = [[folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     table = RichTable(
         box=box.SIMPLE_HEAD if screen.unicode else box.ASCII2,
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0) if screen.unicode else (0, 1),
-        show_lines=lines and folded,
+        show_lines=lines and sum(any("\n" in cell.plain for cell in row) for row in broken) > len(broken) // 3,
         header_style="bold",
         border_style="dim",
     )
     for head, width in zip(heads, widths, strict=True):
         table.add_column(
-            Text(head.title),
+            folded(Text(head.title), width),
             width=width,
             justify="right" if head.right else "left",
             overflow="fold",
             vertical="top",
         )
-    for row in rows:
+    for row in broken:
         table.add_row(*row)
     screen.put(table)
 
@@ -296,44 +282,9 @@ def _head(table: Table, n: int) -> Head:
     return Head(visible(column.title or column.name.replace("_", " ")), right=numbers, rigid=not loose)
 
 
-def _fit(heads: Sequence[Head], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
-    """Choose column widths: natural ones, or one cap for all wide columns; None if nothing fits."""
-    natural: list[int] = []
-    least: list[int] = []
-    for n, head in enumerate(heads):
-        widest = max((_widest(row[n].plain) for row in rows), default=0)
-        word = min(max((cell_len(word) for word in head.title.split()), default=1), FLEXIBLE)
-        keep = widest if head.rigid and widest <= RIGID else min(widest, FLEXIBLE)
-        natural.append(max(widest, cell_len(head.title), 2))
-        least.append(max(keep, word, 2))
-    room = width - GAP * (len(heads) - 1) - (1 if len(heads) > 1 else 0)
-    if sum(least) > room:
-        return None
-
-    def capped(cap: int) -> list[int]:
-        return [min(wish, max(floor, cap)) for wish, floor in zip(natural, least, strict=True)]
-
-    if sum(natural) <= room:
-        return natural
-    cap = next(cap for cap in range(room, -1, -1) if sum(capped(cap)) <= room)
-    widths = capped(cap)
-    # The cap is the same for all, so a few cells are left over: the widest column can use them.
-    most = max(range(len(widths)), key=lambda n: natural[n] - widths[n])
-    widths[most] += room - sum(widths)
-    return widths
-
-
-def _widest(text: str) -> int:
-    return max((cell_len(line) for line in text.split("\n")), default=0)
-
-
-def _folds(cell: Text, width: int) -> bool:
-    return "\n" in cell.plain or cell_len(cell.plain) > width
-
-
 def _records(screen: Screen, heads: Sequence[Head], rows: Sequence[Sequence[Text]]) -> None:
     """Draw each row as lines of name and value."""
-    names = min(max(_widest(head.title) for head in heads), screen.width // 3)
+    names = names_of(heads, screen.width)
     values = screen.width - names - GAP - 1
     for number, row in enumerate(rows, 1):
         if number > 1:
@@ -343,5 +294,5 @@ def _records(screen: Screen, heads: Sequence[Head], rows: Sequence[Sequence[Text
         grid.add_column(width=names, overflow="fold", style="bold")
         grid.add_column(width=values, overflow="fold")
         for head, cell in zip(heads, row, strict=True):
-            grid.add_row(Text(head.title), cell)
+            grid.add_row(folded(Text(head.title), names), folded(cell, values))
         screen.put(grid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address
@@ -154,3 +156,15 @@ def test_nothing_visible_is_changed(text: str) -> None:
 def test_json_refuses_what_is_no_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text(float("nan"))
+
+
+def test_json_escapes_every_character_that_does_not_print() -> None:
+    """Whatever the tables of this Python call a control, a format or a separator, but newline and the two joiners."""
+    hidden = [
+        chr(code)
+        for code in range(0x20, 0x110000)
+        if unicodedata.category(chr(code)) in ("Cc", "Cf", "Zl", "Zp") and chr(code) not in "\u200c\u200d"
+    ]
+    text = json_text("".join(hidden))
+    assert text.isascii()
+    assert json.loads(text) == "".join(hidden)

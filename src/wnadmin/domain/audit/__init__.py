@@ -1,4 +1,7 @@
-"""The audit noun: what operators did (the ledger), whether that record holds, and one child's activity log."""
+"""The audit noun: what operators did (the ledger), whether that record holds, and one child's activity log.
+
+``export``, ``join``, ``lost`` and ``seal`` are the plans of its changes, ``continuity`` what a restore calls.
+"""
 
 from __future__ import annotations
 

@@ -20,23 +20,28 @@ from wnadmin.postgres.database import Database
 class Gathered:
     """Operations newest first, and what could not be seen, in words for the operator.
 
-    ``looked`` is whether the database's ledger was read. ``elsewhere`` are the operations of the spool that are
-    about other databases than the connected one, newest first.
+    ``looked`` is whether the database's ledger was read, ``scope`` in words what was, '' where it was all of it.
+    ``elsewhere`` are the operations of the spool that are about other databases than the connected one, newest first.
     """
 
     operations: tuple[Operation, ...]
     notes: tuple[str, ...]
     looked: bool
     elsewhere: tuple[Operation, ...] = ()
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How far one can see: ``blind`` says why the ledger of ``db`` cannot be read, '' when it can."""
+    """How far one can see: ``blind`` says why the ledger of ``db`` cannot be read, '' when it can.
+
+    ``own`` is whether the operations that this login began can be read all the same.
+    """
 
     db: Database | None
     presence: database.Presence | None
     blind: str
+    own: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -59,7 +64,18 @@ class Sight:
 
     def entries_of(self, op_ids: set[UUID]) -> list[Entry]:
         """Give the ledger's entries of these operations, none where it cannot be read."""
-        return [] if self.db is None or self.blind else database.entries_of(self.db.session, op_ids)
+        if self.db is None or not op_ids:
+            return []
+        if self.own:
+            return database.own(self.db.session, op_ids)
+        return [] if self.blind else database.entries_of(self.db.session, op_ids)
+
+    @property
+    def scope(self) -> str:
+        """Say where was looked, '' for everywhere."""
+        if self.own:
+            return "in the spool or among this login's own operations; the rest of the ledger was not read"
+        return "in the spool; the ledger was not read" if self.blind else ""
 
 
 def look(db: Database | None) -> Sight:
@@ -67,12 +83,14 @@ def look(db: Database | None) -> Sight:
     if db is None:
         return Sight(None, None, "No server is connected: only the spool is shown.")
     presence = database.present(db.session)
-    blind = ""
+    blind, own = "", False
     if not presence.installed:
         blind = f"The ledger is not installed in {presence.database_name}: only the spool is shown."
     elif not presence.may_read:
-        blind = f"The ledger is hidden from {presence.login}: only the spool is shown. {remedy(presence)}"
-    return Sight(db, presence, blind)
+        own = presence.may_read_own
+        shown = "only what it began itself is shown, and the spool" if own else "only the spool is shown"
+        blind = f"The ledger is hidden from {presence.login}: {shown}. {remedy(presence)}"
+    return Sight(db, presence, blind, own)
 
 
 def remedy(presence: database.Presence) -> str:
@@ -91,6 +109,8 @@ def newest(
     rows: list[Entry] = []
     if db is not None and not sight.blind:
         rows = database.newest_operations(db.session, since=since, limit=limit)
+    elif db is not None and sight.own:
+        rows = database.own(db.session, limit=limit)
     stored = {entry.op_id for entry in rows}
     mine = [each for each in spooled if everywhere or each.op_id in stored or sight.concerns(each)]
     # A change may have begun in one sink and ended in the other.
@@ -103,6 +123,7 @@ def newest(
         sight.notes,
         not sight.blind,
         tuple(each for each in others if since is None or each.started >= since),
+        sight.scope,
     )
 
 
@@ -111,7 +132,7 @@ def one(db: Database | None, spool: Spool, op_id: UUID) -> Gathered:
     sight = look(db)
     found = [entry for entry in spool.entries() if entry.op_id == op_id]
     found += sight.entries_of({op_id})
-    return Gathered(tuple(operations(found)), sight.notes, not sight.blind)
+    return Gathered(tuple(operations(found)), sight.notes, not sight.blind, scope=sight.scope)
 
 
 def unended(db: Database | None, spool: Spool) -> Gathered:
@@ -121,6 +142,8 @@ def unended(db: Database | None, spool: Spool) -> Gathered:
     begun = {each.op_id for each in spooled if each.unfinished}
     if db is not None and not sight.blind:
         begun |= {orphan.op_id for orphan in database.orphans(db.session)}
+    elif db is not None and sight.own:
+        begun |= {each.op_id for each in operations(database.own(db.session)) if each.unfinished}
     found = [entry for each in spooled if each.op_id in begun for entry in each.entries]
     found += sight.entries_of(begun)
     here: list[Operation] = []
@@ -130,7 +153,7 @@ def unended(db: Database | None, spool: Spool) -> Gathered:
         # A step alone tells that the rest is in a ledger; where that is not read, nothing can be said of it.
         if each.unfinished and (each.phase == "intent" or (mine and not sight.blind)):
             (here if mine else elsewhere).append(each)
-    return Gathered(tuple(here), sight.notes, not sight.blind, tuple(elsewhere))
+    return Gathered(tuple(here), sight.notes, not sight.blind, tuple(elsewhere), sight.scope)
 
 
 def states(db: Database | None, chosen: Iterable[Operation]) -> dict[UUID, str]:
@@ -147,7 +170,10 @@ def states(db: Database | None, chosen: Iterable[Operation]) -> dict[UUID, str]:
 
 def _state(last: Entry, sessions: list[database.Running] | None) -> str:
     facts = last.circumstances()
-    if last.sink == "database":
+    if last.joined and "backend_pid" in facts:
+        # It began in another life of the database: no session of this server is its own.
+        return "cut short"
+    if last.sink == "database" and not last.joined:
         if sessions is None:
             return "unknown"
         alive = any(s.pid == facts.get("backend_pid") and (s.since is None or s.since <= last.ts) for s in sessions)

@@ -42,4 +42,4 @@ def _compared(newest: gather.Gathered) -> str:
     number = f"the newest {SEARCHED}" if count >= SEARCHED else f"all {count}"
     if newest.looked:
         return f"It was compared with {number} operations of ledger and spool."
-    return " ".join((f"It was compared with {number} operations of the spool; the ledger was not read.", *newest.notes))
+    return " ".join((f"It was compared with {number} operations {newest.scope}.", *newest.notes))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from wnadmin.domain.audit import gather
-from wnadmin.errors import Blind, Failed
+from wnadmin.errors import Blind, Failed, UsageError
 from wnadmin.ledger.chain import Entry
 from wnadmin.ledger.operations import Operation
 from wnadmin.ledger.spool import Spool
@@ -65,8 +65,7 @@ def log(
         since = since.replace(tzinfo=UTC)
     found = gather.newest(db, spool, since=since, limit=limit) if op_id is None else gather.one(db, spool, op_id)
     nothing = "nothing is recorded" if op_id is None else f"nothing is recorded of {op_id}"
-    if not found.looked:
-        nothing += " in the spool; the ledger was not read"
+    nothing = f"{nothing} {found.scope}".rstrip()
     tables = [Table("operations", _LOG, tuple(_log_row(one) for one in found.operations), empty=nothing)]
     if op_id is not None:
         rows = tuple(_entry_row(entry) for one in found.operations for entry in one.entries)
@@ -102,9 +101,7 @@ def unfinished(db: Database | None, spool: Spool | None = None) -> Report:
         here = "" if found.operations or not found.looked else "Every operation of this database has an outcome. "
         notes.append(f"{here}Whether one of elsewhere has ended, its own ledger knows: connect there.")
     left = [one for one in found.operations if states[one.op_id] != "running"]
-    nothing = "every operation has an outcome"
-    if not found.looked:
-        nothing = "nothing unfinished is in the spool; the ledger was not looked at"
+    nothing = f"nothing unfinished is {found.scope}" if found.scope else "every operation has an outcome"
     return Report(
         "audit-unfinished",
         (Table("unfinished", _UNFINISHED, rows, empty=nothing),),
@@ -114,9 +111,18 @@ def unfinished(db: Database | None, spool: Spool | None = None) -> Report:
 
 
 def find(db: Database | None, op_id: UUID, spool: Spool | None = None) -> Operation | None:
-    """Give one operation from both sinks, for resume and undo; None when nothing is recorded of it."""
-    found = gather.one(db, spool or Spool(), op_id).operations
-    return found[0] if found else None
+    """Give one operation from both sinks, for resume and undo; None when nothing is recorded of it.
+
+    Raises UsageError where it may well be recorded and this login does not see it.
+    """
+    found = gather.one(db, spool or Spool(), op_id)
+    if not found.operations and found.scope:
+        raise UsageError(
+            f"there is no operation {op_id} {found.scope}",
+            why=found.notes[0] if found.notes else "",
+            next="Log in as whoever began it, or as a member of wondernest_operator.",
+        )
+    return found.operations[0] if found.operations else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,4 +215,4 @@ def _where(one: Operation) -> str:
 
 
 def _place(entry: Entry) -> str:
-    return f"{'ledger' if entry.sink == 'database' else 'spool'} #{entry.seq}"
+    return f"{'ledger' if entry.sink == 'database' else 'spool'} #{entry.seq}{', joined' if entry.joined else ''}"

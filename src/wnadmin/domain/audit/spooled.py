@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wnadmin.errors import Failed
-from wnadmin.ledger.database import SpoolHead
 from wnadmin.ledger.spool import Inspection, Spool
+from wnadmin.ledger.walk import SpoolHead
 from wnadmin.results import Evidence, Finding, Severity
 
 LIMIT = 20

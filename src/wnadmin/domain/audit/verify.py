@@ -6,15 +6,16 @@ taken-away protection by the catalog, and operations without an end. What it can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from wnadmin.domain.audit import gather, spooled
+from wnadmin.domain.audit import gather, kept, proof, spooled
 from wnadmin.domain.audit.spooled import LIMIT, finding
 from wnadmin.errors import Blind, CutOff, Failed, Vanished, WnError
 from wnadmin.ledger import checkpoint, database
-from wnadmin.ledger.chain import Links
 from wnadmin.ledger.spool import Spool
+from wnadmin.ledger.walk import SpoolHead, Walk
 from wnadmin.postgres.database import Database
 from wnadmin.results import Finding, Findings
 
@@ -22,9 +23,14 @@ _HONEST = "A superuser can rewrite the ledger in the database; only a checkpoint
 
 
 def verify(
-    db: Database | None, spool: Spool | None = None, *, state: Path | None = None, anchor: Path | None = None
+    db: Database | None,
+    spool: Spool | None = None,
+    *,
+    state: Path | None = None,
+    anchor: Path | None = None,
+    exports: Sequence[Path] = (),
 ) -> Findings:
-    """Check the ledger of ``db`` and this user's spool.
+    """Check the ledger of ``db``, this user's spool and the files ``exports``.
 
     ``anchor`` is the checkpoint file to trust (default: the one in the state folder ``state``). A row that is wrong
     is named by its number in ``object``. Without a server the ledger is unknown.
@@ -32,7 +38,7 @@ def verify(
     spool = spool or Spool(state)
     found: list[Finding] = []
     notes: list[str] = []
-    heads: list[database.SpoolHead] | None = None
+    heads: list[SpoolHead] | None = None
     if db is None:
         nobody = "no server is connected: the ledger in the database was not looked at"
         found.append(_unknown("ledger.link", nobody))
@@ -43,10 +49,12 @@ def verify(
     # After the ledger: what its rows remember of the spool must stand there by now.
     found += spooled.verify(spool, heads)
     found += _unfinished(db, spool)
+    for path in exports:
+        found += kept.verify(path, db, state)
     return Findings("audit-verify", tuple(found), tuple(notes))
 
 
-_Ledger: TypeAlias = "tuple[list[Finding], list[database.SpoolHead] | None]"
+_Ledger: TypeAlias = "tuple[list[Finding], list[SpoolHead] | None]"
 
 
 def _ledger(db: Database, spool: Spool, state: Path | None, anchor: Path | None) -> _Ledger:
@@ -57,13 +65,13 @@ def _ledger(db: Database, spool: Spool, state: Path | None, anchor: Path | None)
         return [], None
     path = anchor or checkpoint.file_of(presence.origin, state)
     # Before the rows: a checkpoint that is written meanwhile would seem to speak of a row that is not there.
-    kept, trouble = _kept(presence.origin, path)
+    anchored, trouble = _kept(presence.origin, path)
     if not presence.installed:
-        return [_gone(presence, kept)], None
+        return [_gone(presence, anchored)], None
     if sight.blind:
         hidden = f"the rows of audit.operator_ledger are hidden from {presence.login}"
         return [_unknown("ledger.link", hidden, gather.remedy(presence)), *_guards(db)], None
-    walk = database.Walk([one.seq for one in kept.checkpoints] if kept else (), spool.place)
+    walk = Walk([one.seq for one in anchored.checkpoints] if anchored else (), spool.place, presence.origin)
     try:
         walk.run(db.session)
     except (Blind, CutOff, Vanished) as error:
@@ -72,8 +80,10 @@ def _ledger(db: Database, spool: Spool, state: Path | None, anchor: Path | None)
         if not db.session.alive:
             raise
         return [finding("ledger.link", "critical", error.what, remediation=error.next), *_guards(db)], None
-    found = [*_chain(walk.links), *_tail(walk, kept, trouble, path, presence), *_mirror(db), *_guards(db)]
-    return found, walk.heads
+    begun = proof.beginning(walk, state)
+    told, lives = proof.past(walk, db, presence.origin, state)
+    ended = proof.tail(walk, anchored, trouble, path, presence.standby, lives)
+    return [*_chain(walk), *begun, *told, *ended, *_mirror(db), *_guards(db)], walk.heads
 
 
 def _kept(origin: str, path: Path) -> tuple[checkpoint.Anchor | None, str]:
@@ -83,13 +93,14 @@ def _kept(origin: str, path: Path) -> tuple[checkpoint.Anchor | None, str]:
         return None, f"{error.what}: {error.why}"
 
 
-def _gone(presence: database.Presence, kept: checkpoint.Anchor | None) -> Finding:
-    if kept and kept.checkpoints:
-        last = max(one.seq for one in kept.checkpoints)
+def _gone(presence: database.Presence, anchored: checkpoint.Anchor | None) -> Finding:
+    if anchored and anchored.checkpoints:
+        last = max(one.seq for one in anchored.checkpoints)
         return finding(
             "ledger.tail",
             "critical",
-            f"audit.operator_ledger is gone from {presence.database_name}: {kept.path} proves that it had {last} rows",
+            f"audit.operator_ledger is gone from {presence.database_name}: "
+            f"{anchored.path} proves that it had {last} rows",
             thing="audit.operator_ledger",
         )
     return finding(
@@ -100,7 +111,8 @@ def _gone(presence: database.Presence, kept: checkpoint.Anchor | None) -> Findin
     )
 
 
-def _chain(links: Links) -> list[Finding]:
+def _chain(walk: Walk) -> list[Finding]:
+    links = walk.links
     found = [
         finding(
             "ledger.gap" if one.fault == "gap" else "ledger.link",
@@ -120,87 +132,11 @@ def _chain(links: Links) -> list[Finding]:
             finding(
                 "ledger.gap",
                 "ok",
-                f"the numbers run from 1 to {links.seq} without a gap" if links.seq else "there are no rows",
+                f"the numbers run from {walk.begin[0] + 1} to {links.seq} without a gap"
+                if links.count
+                else "there are no rows",
             )
         )
-    return found
-
-
-def _tail(
-    walk: database.Walk, kept: checkpoint.Anchor | None, trouble: str, path: Path, presence: database.Presence
-) -> list[Finding]:
-    if kept is None or not kept.checkpoints:
-        why = trouble or (f"{path} holds no checkpoint of this ledger" if kept else f"there is no file {path}")
-        return [
-            finding(
-                "ledger.unproven",
-                "unknown",
-                f"nothing outside the database proves the end of the ledger: {why}",
-                evidence="partial",
-                remediation="Verify where changes are made from; the next change there writes one.",
-            )
-        ]
-    found = _compared(walk, kept, presence)
-    if kept.damaged:
-        found.append(
-            finding(
-                "ledger.checkpoint",
-                "warn",
-                f"{kept.damaged} pieces of {path} are no checkpoint of "
-                "this ledger: a write was cut short, or the file was changed",
-                thing=str(path),
-            )
-        )
-    if kept.guard:
-        found.append(
-            finding(
-                "ledger.checkpoint",
-                "warn",
-                f"{path} may have been changed by others: {kept.guard}",
-                thing=str(path),
-                remediation=f"chmod 600 {path}",
-            )
-        )
-    return found
-
-
-def _compared(walk: database.Walk, kept: checkpoint.Anchor, presence: database.Presence) -> list[Finding]:
-    last = walk.links.seq
-    found: list[Finding] = []
-    furthest = max(one.seq for one in kept.checkpoints)
-    restored = f"If the database was restored from an older backup, keep {kept.path} under another name."
-    if furthest > last:
-        missing = f"rows {last + 1} to {furthest} are" if furthest > last + 1 else f"row {furthest} is"
-        lag = " (or this standby has not replayed them yet)" if presence.standby else ""
-        found.append(
-            finding(
-                "ledger.tail",
-                "unknown" if presence.standby else "critical",
-                f"{missing} missing: the ledger ends at row {last}, and {kept.path} proves row {furthest}{lag}",
-                thing=f"row {last + 1}",
-                remediation=restored,
-            )
-        )
-    agreed = 0
-    for one in sorted(kept.checkpoints, key=lambda c: c.seq):
-        stands = walk.hashes.get(one.seq)
-        if stands == one.h:
-            agreed = one.seq
-        elif stands is not None:
-            span = f"rows {agreed + 1} to {one.seq} were" if one.seq > agreed + 1 else f"row {one.seq} was"
-            found.append(
-                finding(
-                    "ledger.tail",
-                    "critical",
-                    f"{span} written anew: the hash of row {one.seq} is not the one in {kept.path}",
-                    thing=f"row {one.seq}",
-                    remediation=restored,
-                )
-            )
-            break
-    if not found:
-        after = f"; rows {agreed + 1} to {last} came later and are not proven yet" if last > agreed else ""
-        found.append(finding("ledger.tail", "ok", f"row {agreed} is the one whose hash is in {kept.path}{after}"))
     return found
 
 
@@ -284,7 +220,7 @@ def _all_ended(db: Database | None, found: gather.Gathered) -> Finding:
     return finding(
         "ledger.unfinished",
         "unknown",
-        "nothing unfinished is in the spool; the ledger was not looked at",
+        f"nothing unfinished is {found.scope}",
         evidence="partial",
     )
 

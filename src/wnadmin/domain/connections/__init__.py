@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from wnadmin.domain.sessions.sight import Sight, sight
 from wnadmin.postgres.database import Database
-from wnadmin.results import Column, Report, Table
+from wnadmin.results import Cell, Column, Report, Table
 
 __all__ = ["Group", "Limit", "connections"]
 
@@ -72,9 +72,9 @@ def connections(db: Database) -> Report:
         (
             Table(
                 "limits",
-                _LIMITS,
-                tuple((one.scope, one.name, one.used, one.most, one.share, _remark(one)) for one in limits),
-                "Limits",
+                (*_LIMITS, Column("unsure"), Column("exempt")),
+                tuple((*_limit(one), one.unsure, one.exempt) for one in limits),
+                shown=Table("limits", _LIMITS, tuple(_limit(one) for one in limits), "Limits"),
             ),
             Table(
                 "groups",
@@ -90,6 +90,10 @@ def connections(db: Database) -> Report:
         notes=_notes(limits, view),
         next="wnadmin sessions list --state idle" if full else "",
     )
+
+
+def _limit(one: Limit) -> tuple[Cell, ...]:
+    return (one.scope, one.name, one.used, one.most, one.share, _remark(one))
 
 
 def _remark(limit: Limit) -> str:

@@ -70,7 +70,8 @@ def show(value: float | Decimal | None, unit: Unit) -> str:
     if value is None or unit == "level":
         return ""
     if unit == "count":
-        return cells.quantity(_whole(value), "")
+        # An average an hour has many digits and few that mean anything.
+        return cells.quantity(_whole(round(float(value), 2 if value < 10 else 1)), "")
     if unit == "%":
         return f"{cells.quantity(_whole(round(float(value), 1)), '')} %"
     return cells.quantity(_whole(value), unit)

@@ -192,7 +192,7 @@ def _selective(chosen: Sequence[Candidate]) -> Table:
             Column("column"),
             Column("estimated_rows", "rows", unit="rows"),
             Column("distinct_values", "distinct", unit="rows"),
-            Column("rows_each", "rows a value"),
+            Column("rows_each", "per value"),
             Column("correlation"),
             Column("whole_reads", "whole reads"),
         ),

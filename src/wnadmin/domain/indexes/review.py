@@ -17,7 +17,7 @@ from wnadmin.domain.tables import measure
 from wnadmin.domain.tables.bloat import Bloat
 from wnadmin.domain.tables.quantity import shown
 from wnadmin.domain.tables.sizes import unmeasured
-from wnadmin.results import Column, Report, Table
+from wnadmin.results import Cell, Column, Report, Table
 
 if TYPE_CHECKING:
     from wnadmin.postgres.nodes import Nodes
@@ -46,7 +46,7 @@ def report(nodes: Nodes, limits: Limits, *, everything: bool, below: int, second
     notes += _withheld(waste, reader)
     return Report(
         "indexes-review",
-        (_verdicts(listed, everything), without_index(world), asked(world.nodes)),
+        (_verdicts(world, listed, everything), without_index(world), asked(world.nodes)),
         notes=tuple(notes),
         next=f"wnadmin indexes explain {_word(listed[0].index.name)}" if listed else "",
     )
@@ -72,30 +72,58 @@ def _withheld(waste: Sequence[tuple[measure.IndexRow, Bloat]], reader: measure.R
     return found
 
 
-def _verdicts(listed: Sequence[Judged], everything: bool) -> Table:
+_VERDICTS = (
+    Column("index"),
+    Column("kind"),
+    Column("verdict"),
+    Column("bytes", "size", unit="bytes"),
+    Column("scans"),
+    Column("why"),
+)
+_MORE = (
+    "table",
+    "kinds",
+    "reasons",
+    "guards",
+    "takes_over",
+    "last_scan",
+    "scans_by_node",
+    "unique",
+    "partitioned",
+    "constraint",
+)
+
+
+def _verdicts(world: World, listed: Sequence[Judged], everything: bool) -> Table:
+    title = "Every index" if everything else "Indexes that something speaks against"
+    empty = "nothing speaks against any index"
+    rows = tuple(
+        (one.index.name, ", ".join(one.kinds), one.verdict, one.bytes, one.usage.scans, "; ".join(one.reasons))
+        for one in listed
+    )
     return Table(
         "indexes",
-        (
-            Column("index"),
-            Column("kind"),
-            Column("verdict"),
-            Column("bytes", "size", unit="bytes"),
-            Column("scans"),
-            Column("why"),
-        ),
-        tuple(
-            (
-                one.index.name,
-                ", ".join(one.kinds),
-                one.verdict,
-                one.bytes,
-                one.usage.scans,
-                "; ".join(one.reasons),
-            )
-            for one in listed
-        ),
-        title="Every index" if everything else "Indexes that something speaks against",
-        empty="nothing speaks against any index",
+        (*_VERDICTS, *(Column(name) for name in _MORE)),
+        tuple((*row, *_more(world, one)) for row, one in zip(rows, listed, strict=True)),
+        title=title,
+        empty=empty,
+        shown=Table("indexes", _VERDICTS, rows, title=title, empty=empty),
+    )
+
+
+def _more(world: World, one: Judged) -> tuple[Cell, ...]:
+    """Give what machines get beside what a screen has room for; ``takes_over`` does its work as well, and stays."""
+    return (
+        one.table,
+        one.kinds,
+        one.reasons,
+        tuple({"guard": guard.name, "answer": guard.answer, "detail": guard.detail} for guard in one.guards),
+        world.indexes[one.keeper].name if one.keeper in world.indexes else None,
+        one.usage.last,
+        {node: scans for node, scans, _ in one.usage.by_node},
+        one.index.unique,
+        one.index.partitioned,
+        one.index.constraint,
     )
 
 

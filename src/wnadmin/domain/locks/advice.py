@@ -24,6 +24,8 @@ PATIENCE = "1min"
 class Candidate:
     """A session whose end would free others: ``alone`` is how many go on if only it ends, ``sql`` how to end it.
 
+    ``pasted`` is the same in lines.
+
     ``once`` is how many of these have no other blocker at all and can go on in the same moment; the others go on
     after them. ``advised`` when it is among those to end.
     """
@@ -33,6 +35,7 @@ class Candidate:
     alone: int
     once: int
     sql: str
+    pasted: str = ""
     advised: bool = False
 
 
@@ -90,14 +93,15 @@ def weigh(db: Database, found: Sequence[Session], patience: timedelta) -> Advice
     chosen = set(ladder[-1].keys) if ladder else set()
     candidates = []
     for one, verdict in judged:
-        sql = statements.act(one, verdict.action)
+        short, long = statements.act(one, verdict.action), statements.act(one, verdict.action, between="\n    ")
         candidates.append(
             Candidate(
                 one,
                 verdict,
                 alone[one.key],
                 sum(list(other.blockers) == [one.key] for other in waiting),
-                db.session.quote(sql) if sql is not None else "",
+                db.session.quote(short) if short is not None else "",
+                db.session.quote(long) if long is not None else "",
                 one.key in chosen,
             )
         )
@@ -122,7 +126,7 @@ def _summary(advice: Advice, database: str) -> str:
     for one in advice.advised:
         if one.verdict.action == "rollback" and one.session.database != database:
             lines.append(f"-- connected to database {statements.text(one.session.database or '')}:")
-        lines.append(one.sql)
+        lines.append(one.pasted)
     return "\n".join(lines)
 
 
@@ -144,40 +148,36 @@ def _remarks(advice: Advice, view: Sight) -> tuple[str, ...]:
     return tuple(remarks)
 
 
+_COLUMNS = (Column("session"), Column("action"), Column("frees"), Column("once", "at once"), Column("why"))
+_MORE = (
+    "loses",
+    "advised",
+    "pid",
+    "backend_start",
+    "gid",
+    "who",
+    "state",
+    "state_age",
+    "xact_age",
+    "xid",
+    "below",
+    "direct",
+    "sql",
+)
+
+
 def _candidates(advice: Advice, wide: bool) -> Table:
-    columns = [
-        Column("session"),
-        Column("action"),
-        Column("frees"),
-        Column("once", "at once"),
-        Column("why"),
-    ]
-    if wide:
-        more = (
-            "loses",
-            "advised",
-            "pid",
-            "backend_start",
-            "gid",
-            "who",
-            "state",
-            "state_age",
-            "xact_age",
-            "xid",
-            "below",
-        )
-        columns += [Column(name) for name in (*more, "direct", "sql")]
-    rows: list[tuple[Cell, ...]] = []
-    for one in advice.candidates:
-        row: tuple[Cell, ...] = (
-            one.session.name,
-            _action(one),
-            one.alone,
-            one.once,
-            _why(one),
-        )
-        rows.append((*row, *_more(one)) if wide else row)
-    return Table("candidates", tuple(columns), tuple(rows), "Who holds the others up", empty=NOBODY)
+    title = "Who holds the others up"
+    rows = [(one.session.name, _action(one), one.alone, one.once, _why(one)) for one in advice.candidates]
+    narrow = Table("candidates", _COLUMNS, tuple(rows), title, empty=NOBODY)
+    return Table(
+        "candidates",
+        (*_COLUMNS, *(Column(name) for name in _MORE)),
+        tuple((*row, *_more(one)) for row, one in zip(rows, advice.candidates, strict=True)),
+        title,
+        empty=NOBODY,
+        shown=None if wide else narrow,
+    )
 
 
 def _action(one: Candidate) -> str:

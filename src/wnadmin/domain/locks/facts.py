@@ -40,18 +40,7 @@ class Waiting:
     @property
     def tag(self) -> Tag:
         """What it waits for."""
-        return (
-            self.locktype,
-            self.database,
-            self.relation,
-            self.page,
-            self.tuple,
-            self.virtualxid,
-            self.transactionid,
-            self.classid,
-            self.objid,
-            self.objsubid,
-        )
+        return _tag(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +64,22 @@ class Held:
     @property
     def tag(self) -> Tag:
         """What it is on."""
-        return (
-            self.locktype,
-            self.database,
-            self.relation,
-            self.page,
-            self.tuple,
-            self.virtualxid,
-            self.transactionid,
-            self.classid,
-            self.objid,
-            self.objsubid,
-        )
+        return _tag(self)
+
+
+def _tag(one: Waiting | Held) -> Tag:
+    return (
+        one.locktype,
+        one.database,
+        one.relation,
+        one.page,
+        one.tuple,
+        one.virtualxid,
+        one.transactionid,
+        one.classid,
+        one.objid,
+        one.objsubid,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ FIRST = 3
 
 NOBODY = "nobody waits for a lock"
 
+_COLUMNS = (Column("tree"), Column("pid"), Column("below"), Column("waited"), Column("what"))
+
 
 def tree(db: Database, *, wide: bool = False, show_queries: bool = False) -> Report:
     """Draw who blocks whom, with counts for each tree."""
@@ -66,19 +68,18 @@ def trees(found: Sequence[Session]) -> tuple[str, ...]:
 
 def _table(found: Sequence[Session], wide: bool, show_queries: bool) -> Table:
     drawn = lines(found)
-    columns = [Column("tree"), Column("pid"), Column("below"), Column("waited"), Column("what")]
-    if not (wide or show_queries):
-        return Table("forest", tuple(columns), tuple(_folded(found, drawn)), empty=NOBODY)
-    rows = [_row(one, found, drawn) for one in found]
-    if wide:
-        left_out = {"session", *(column.name for column in columns), *(() if show_queries else ("query",))}
-        names = [one.name for one in fields(Session) if one.name not in left_out]
-        columns += [Column(name) for name in names]
-        rows = [[*row, *(getattr(one, name) for name in names)] for row, one in zip(rows, found, strict=True)]
-    else:
-        columns.append(Column("query"))
-        rows = [[*row, one_line(one.query)] for row, one in zip(rows, found, strict=True)]
-    return Table("forest", tuple(columns), tuple(tuple(row) for row in rows), empty=NOBODY)
+    left_out = {"session", *(column.name for column in _COLUMNS), *(() if show_queries else ("query",))}
+    names = [one.name for one in fields(Session) if one.name not in left_out]
+    rows = tuple((*_row(one, found, drawn), *(getattr(one, name) for name in names)) for one in found)
+    shown = None if wide else _narrow(found, drawn, show_queries)
+    return Table("forest", (*_COLUMNS, *(Column(name) for name in names)), rows, empty=NOBODY, shown=shown)
+
+
+def _narrow(found: Sequence[Session], drawn: Mapping[int, str], show_queries: bool) -> Table:
+    if not show_queries:
+        return Table("forest", _COLUMNS, tuple(_folded(found, drawn)), empty=NOBODY)
+    rows = tuple((*_row(one, found, drawn), one_line(one.query)) for one in found)
+    return Table("forest", (*_COLUMNS, Column("query")), rows, empty=NOBODY)
 
 
 def _row(one: Session, found: Sequence[Session], drawn: Mapping[int, str]) -> list[Cell]:

@@ -11,18 +11,21 @@ from wnadmin.postgres.sql import SQL, Composable, Composed, Literal
 WAIT_MS = 5000
 """How long pg_terminate_backend waits for the end, in milliseconds."""
 
-_TERMINATE = SQL("SELECT pg_catalog.pg_terminate_backend(a.pid, {}) ")
-_CANCEL = SQL("SELECT pg_catalog.pg_cancel_backend(a.pid) ")
-_SESSION = SQL(
-    "FROM pg_catalog.pg_stat_activity AS a "
-    "WHERE a.pid = {} AND a.backend_start = {} AND a.backend_type = 'client backend'"
-)
+_TERMINATE = SQL("SELECT pg_catalog.pg_terminate_backend(a.pid, {})")
+_CANCEL = SQL("SELECT pg_catalog.pg_cancel_backend(a.pid)")
+_SESSIONS = SQL("FROM pg_catalog.pg_stat_activity AS a")
+_PID = SQL("WHERE a.pid = {}")
+_BEGAN = SQL("AND a.backend_start = {}")
+_CLIENT = SQL("AND a.backend_type = 'client backend'")
 # What was judged is its transaction: the same session may be in another one by now, or in none.
-_TRANSACTION = SQL(" AND a.xact_start = {}")
+_TRANSACTION = SQL("AND a.xact_start = {}")
 
 
-def act(one: Session, action: Action) -> Composable | None:
-    """Compose what ``action`` means for a session; None when there is nothing to run or not enough is known."""
+def act(one: Session, action: Action, *, between: str = " ") -> Composable | None:
+    """Compose what ``action`` means for a session; None when there is nothing to run or not enough is known.
+
+    ``between`` stands between its clauses.
+    """
     if action == "rollback" and one.gid is not None:
         return SQL("ROLLBACK PREPARED {};").format(SQL(text(one.gid)))
     if one.pid is None or one.backend_start is None:
@@ -30,10 +33,10 @@ def act(one: Session, action: Action) -> Composable | None:
     if action not in ("end", "cancel"):
         return None
     does = _TERMINATE.format(Literal(WAIT_MS)) if action == "end" else _CANCEL
-    parts = [does, _SESSION.format(Literal(one.pid), _moment(one.backend_start))]
+    parts = [does, _SESSIONS, _PID.format(Literal(one.pid)), _BEGAN.format(_moment(one.backend_start)), _CLIENT]
     if one.xact_start is not None:
         parts.append(_TRANSACTION.format(_moment(one.xact_start)))
-    return Composed([*parts, SQL(";")])
+    return Composed([SQL(between).join(parts), SQL(";")])
 
 
 def _moment(when: datetime) -> Literal:

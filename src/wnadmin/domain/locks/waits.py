@@ -74,11 +74,14 @@ def _implied(found: Sequence[Edge]) -> tuple[str, ...]:
 
 
 def _table(found: Sequence[Edge], wide: bool, show_queries: bool) -> Table:
-    if wide:
-        queries = ("waiter_query", "blocker_query")
-        names = [one.name for one in fields(Edge) if show_queries or one.name not in queries]
-        rows = tuple(tuple(getattr(one, name) for name in names) for one in found)
-        return Table("waits", tuple(Column(name) for name in names), rows, empty=NOBODY)
+    queries = ("waiter_query", "blocker_query")
+    names = [one.name for one in fields(Edge) if show_queries or one.name not in queries]
+    rows = tuple(tuple(getattr(one, name) for name in names) for one in found)
+    shown = None if wide else _narrow(found, show_queries)
+    return Table("waits", tuple(Column(name) for name in names), rows, empty=NOBODY, shown=shown)
+
+
+def _narrow(found: Sequence[Edge], show_queries: bool) -> Table:
     columns = [Column("waiter"), Column("waited"), Column("blocker"), Column("what")]
     if show_queries:
         columns += [Column("waiter_query"), Column("blocker_query")]

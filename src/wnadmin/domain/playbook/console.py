@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 import itertools
 import re
 import shlex
@@ -14,11 +15,25 @@ from wnadmin.domain.playbook.page import Block, Fault, Page
 from wnadmin.postgres.variables import names
 from wnadmin.render import FORMATS
 
-PROGRAMS: Final = ("wnadmin", "psql", "pg_isready")
+LIBPQ: Final = ("psql", "pg_isready")
+"""Go where the PG* variables say; `playbook show` says how to set them."""
+PROGRAMS: Final = ("wnadmin", *LIBPQ)
 """What a page may tell to type: what can be checked here, and what comes with every client."""
 
 UNKNOWN: Final = "\u2026"
 """Stands in a page for a value that the operator fills in."""
+
+_SUPERUSER: Final = "postgres"
+_SHORT: Final = {
+    "psql": "aAbc:d:eEf:F:h:HlL:no:p:P:qR:sStT:U:v:VwWxXz01?",
+    "pg_isready": "d:h:p:qt:U:V?",
+}
+_LONG: Final = {
+    **{"host=": "h", "port=": "p", "dbname=": "d", "username=": "U", "set=": "v", "variable=": "v"},
+    **{"file=": "f", "command=": "c", "output=": "o", "pset=": "P", "timeout=": "t", "no-psqlrc": "X", "quiet": "q"},
+    **{"tuples-only": "t", "no-align": "A", "csv": "", "expanded": "x", "single-transaction": "1"},
+}
+"""The options of psql and pg_isready; the long ones, which end in ``=`` with a value, by the letter of the short."""
 
 _ASSIGNMENT: Final = re.compile(r"^(?P<name>[A-Za-z_]\w*)=(?P<value>.*)$")
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<plain>[A-Za-z_]\w*))")
@@ -169,9 +184,11 @@ def _program(reader: _Reader, number: int, words: list[str], before: list[str]) 
     program = words[0] if words else ""
     if program == "wnadmin":
         _wnadmin(reader, number, words[1:])
-    elif program == "psql":
-        _psql(reader, number, words[1:], before)
-    elif program not in PROGRAMS:
+    elif program in LIBPQ:
+        _whither(reader, number, words)
+        if program == "psql":
+            _psql(reader, number, words[1:], before)
+    else:
         reader.faults.append(Fault("commands", number, f"{program or 'nothing'} is none of {', '.join(PROGRAMS)}"))
 
 
@@ -218,6 +235,40 @@ def _names(answer: Answer, known: Known, *, open: bool) -> Iterator[tuple[str, s
     form = answer.values.get("format_", "auto")
     if form not in FORMATS:
         yield "commands", f"there is no format {form}"
+
+
+def asks_libpq(page: Page) -> bool:
+    """Say whether a line of the page goes where the PG* variables say."""
+    lines = [line for block in page.blocks if block.language == "console" for _, line in commands(block)]
+    return any(re.search(rf"(?:^|[|;&]\s*){program}\b", line) for line in lines for program in LIBPQ)
+
+
+def _whither(reader: _Reader, number: int, words: list[str]) -> None:
+    """Prove that a line goes where wnadmin goes, or to a server that the operator fills in; and as whom."""
+    program, short = words[0], _SHORT[words[0]]
+    try:
+        options, rest = getopt.gnu_getopt(words[1:], short, list(_LONG))
+    except getopt.GetoptError as error:
+        reader.faults.append(Fault("commands", number, f"{program} does not take it: {error.msg}"))
+        return
+    given = {
+        _LONG.get(f"{name[2:]}=", name[1:]) if name.startswith("--") else name[1:]: value for name, value in options
+    }
+    wrong = [f"-{name} {value}" for name, value in given.items() if name in "hp" and not _is_variable(value)]
+    elsewhere = [value for value in (given.get("d", ""), *rest) if value and not _is_variable(value)]
+    if "h" not in given:
+        wrong += elsewhere
+    for one in wrong:
+        reader.faults.append(
+            Fault("commands", number, f"`{one}` names a server or database; leave it to PG*, or make it an input")
+        )
+    user = given.get("U", "")
+    if user and not _is_variable(user) and user not in (*reader.page.roles, _SUPERUSER):
+        reader.faults.append(Fault("roles", number, f"-U {user} is none of the page's roles"))
+
+
+def _is_variable(word: str) -> bool:
+    return _VARIABLE.fullmatch(word) is not None
 
 
 def _psql(reader: _Reader, number: int, words: list[str], before: list[str]) -> None:

@@ -90,12 +90,13 @@ def report(db: Database, *, by: By, top: int, show: bool, everywhere: bool) -> R
     rows = db.rows(
         "queries/queries/slow", Statement, schema=found.schema, by=by, top=top, show=show, everywhere=everywhere
     )
-    tables = [_statements(rows, why_empty(db.name, collecting, everywhere)), _io(rows), _origin(rows, everywhere)]
+    empty = why_empty(db.name, collecting, everywhere)
+    tables = [_statements(rows, empty, show), _io(rows), _origin(rows, everywhere)]
     if show:
         tables.append(_texts(rows))
     return Report(
         "queries-slow",
-        tuple(tables) if rows else tuple(tables[:1]),
+        tuple(tables),
         text=_headline(db, found, collecting, rows, by, everywhere),
         notes=tuple(_notes(collecting, rows, show)),
         next="" if show or not rows else "wnadmin queries slow --show-queries",
@@ -182,7 +183,23 @@ def _doubled(name: str) -> str:
     return name.replace('"', '""')
 
 
-def _statements(rows: list[Statement], empty: str) -> Table:
+_COUNTED = (
+    "role",
+    "database",
+    "toplevel",
+    "max_ms",
+    "hit",
+    "read_bytes",
+    "written_bytes",
+    "temp_bytes",
+    "io_ms",
+    "wal_bytes",
+    "since",
+)
+
+
+def _statements(rows: list[Statement], empty: str, show: bool) -> Table:
+    """Give what fits a screen; for machines everything about a statement stands in its one row."""
     columns = (
         Column("n", "#"),
         Column("queryid", "query id"),
@@ -197,7 +214,15 @@ def _statements(rows: list[Statement], empty: str) -> Table:
         (n, one.queryid, _percent(one.share), one.total_ms, one.mean_ms, one.calls, one.rows, one.kind)
         for n, one in enumerate(rows, 1)
     )
-    return Table("statements", columns, cells, empty=empty)
+    more = tuple((*(getattr(one, name) for name in _COUNTED), *([_text(one)] if show else [])) for one in rows)
+    named = (*_COUNTED, *(["query"] if show else []))
+    return Table(
+        "statements",
+        (*columns, *(Column(name) for name in named)),
+        tuple((*few, *rest) for few, rest in zip(cells, more, strict=True)),
+        empty=empty,
+        shown=Table("statements", columns, cells, empty=empty),
+    )
 
 
 def _io(rows: list[Statement]) -> Table:
@@ -224,7 +249,7 @@ def _io(rows: list[Statement]) -> Table:
         )
         for n, one in enumerate(rows, 1)
     )
-    return Table("io", columns, cells, title="I/O")
+    return Table("io", columns, cells, title="I/O", empty="")
 
 
 def _origin(rows: list[Statement], everywhere: bool) -> Table:
@@ -235,12 +260,16 @@ def _origin(rows: list[Statement], everywhere: bool) -> Table:
     for n, one in enumerate(rows, 1):
         nested = None if one.toplevel is None else not one.toplevel
         cells.append((n, one.role, one.database, nested, one.since) if everywhere else (n, one.role, nested, one.since))
-    return Table("origin", tuple(columns), tuple(cells), title="Origin")
+    return Table("origin", tuple(columns), tuple(cells), title="Origin", empty="")
 
 
 def _texts(rows: list[Statement]) -> Table:
-    cells = tuple((n, None if one.query is None else masked(one.query)) for n, one in enumerate(rows, 1))
-    return Table("texts", (Column("n", "#"), Column("query")), cells, title="Texts")
+    cells = tuple((n, _text(one)) for n, one in enumerate(rows, 1))
+    return Table("texts", (Column("n", "#"), Column("query")), cells, title="Texts", empty="")
+
+
+def _text(one: Statement) -> str | None:
+    return None if one.query is None else masked(one.query)
 
 
 def _percent(value: float | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
@@ -93,11 +93,22 @@ def sessions(db: Database, filters: Filters, *, wide: bool = False, show_queries
     blocking = [one for one in found if one.blocks]
     return Report(
         "sessions-list",
-        (_wide(found, show_queries) if wide else _narrow(found, show_queries),),
+        (_table(found, wide, show_queries, _nobody(filters)),),
         notes=(*view.notes(hidden, unseen), *(words.QUERIES_NOTE if show_queries else ())),
         next="wnadmin locks tree" if blocking else "",
         personal=show_queries,
     )
+
+
+def _nobody(filters: Filters) -> str:
+    if filters == Filters():
+        return "nobody else is connected; --all lists background processes too"
+    return "no session matches"
+
+
+def _table(found: list[Session], wide: bool, show_queries: bool, nobody: str) -> Table:
+    shown = None if wide else replace(_narrow(found, show_queries), empty=nobody)
+    return replace(_wide(found, show_queries), empty=nobody, shown=shown)
 
 
 def _narrow(found: list[Session], show_queries: bool) -> Table:
@@ -114,7 +125,7 @@ def _narrow(found: list[Session], show_queries: bool) -> Table:
             one.blocks,
         ]
         rows.append((*cells, words.one_line(one.query)) if show_queries else tuple(cells))
-    return Table("sessions", columns, tuple(rows), empty="no session matches")
+    return Table("sessions", columns, tuple(rows))
 
 
 def _wide(found: list[Session], show_queries: bool) -> Table:
@@ -123,7 +134,7 @@ def _wide(found: list[Session], show_queries: bool) -> Table:
     names.sort(key=lambda name: name != "session")
     columns = tuple(Column(name, _TITLES.get(name, "")) for name in names)
     rows = tuple(tuple(getattr(one, name) for name in names) for one in found)
-    return Table("sessions", columns, rows, empty="no session matches")
+    return Table("sessions", columns, rows)
 
 
 def _interval(text: str) -> str:

@@ -154,23 +154,31 @@ def report(db: Database, *, leaves: bool, top: int) -> Report:
     )
 
 
+_DEBTS = (
+    Column("table"),
+    Column("dead_rows", "dead", unit="rows"),
+    Column("due_percent", "of due", unit="%"),
+    Column("due", "waits for"),
+    Column("vacuumed_at", "vacuumed"),
+    Column("remarks"),
+)
+_MORE = ("live", "worst", "disabled", "parts", "analyzed_at", "xid_percent", "mxid_percent")
+"""Fields of :class:`Owed` that machines get in the same row."""
+
+
 def _debts(found: Sequence[Owed]) -> Table:
+    title, empty = "Tables against their own autovacuum thresholds", "there are no tables"
+    rows = tuple(
+        (one.name, one.dead, one.percent_due, ", ".join(one.due), one.vacuumed_at, "; ".join(_remarks(one)))
+        for one in found
+    )
     return Table(
         "tables",
-        (
-            Column("table"),
-            Column("dead_rows", "dead", unit="rows"),
-            Column("due_percent", "of due", unit="%"),
-            Column("due", "waits for"),
-            Column("vacuumed_at", "vacuumed"),
-            Column("remarks"),
-        ),
-        tuple(
-            (one.name, one.dead, one.percent_due, ", ".join(one.due), one.vacuumed_at, "; ".join(_remarks(one)))
-            for one in found
-        ),
-        title="Tables against their own autovacuum thresholds",
-        empty="there are no tables",
+        (*_DEBTS, *(Column(key) for key in _MORE)),
+        tuple((*row, *(getattr(one, key) for key in _MORE)) for row, one in zip(rows, found, strict=True)),
+        title=title,
+        empty=empty,
+        shown=Table("tables", _DEBTS, rows, title=title, empty=empty),
     )
 
 
@@ -190,7 +198,9 @@ def _ages(found: Sequence[Owed]) -> Table:
 
 
 def _remarks(one: Owed) -> list[str]:
-    found = [f"worst: {one.worst}"] if one.worst else []
+    schema = f"{one.name.rpartition('.')[0]}."
+    alike = '"' not in one.worst and one.worst.startswith(schema)
+    found = [f"worst: {one.worst.removeprefix(schema) if alike else one.worst}"] if one.worst else []
     if one.disabled:
         found.append("autovacuum_enabled=false" if one.parts == 1 else f"autovacuum_enabled=false on {one.disabled}")
     return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("table"),
-    Column("partitions"),
+    Column("partitions", "parts"),
     Column("estimated_rows", "rows", unit="rows"),
     Column("heap_bytes", "heap", unit="bytes"),
     Column("toast_bytes", "toast", unit="bytes"),
@@ -109,9 +109,18 @@ def report(db: Database, *, leaves: bool, top: int) -> Report:
     cells: list[tuple[Cell, ...]] = [
         (one.name, one.partitions, one.rows, one.heap, one.toast, one.indexes, one.total) for one in shown
     ]
-    columns: tuple[Column, ...] = _COLUMNS
+    few: tuple[Column, ...] = _COLUMNS
+    fewer = cells
     if leaves:
-        columns, cells = _COLUMNS[:1] + _COLUMNS[2:], [(row[0], *row[2:]) for row in cells]
+        few, fewer = _COLUMNS[:1] + _COLUMNS[2:], [(row[0], *row[2:]) for row in cells]
+    empty = "there are no tables"
+    tables = Table(
+        "tables",
+        (*_COLUMNS, Column("uncounted")),
+        tuple((*row, one.uncounted) for row, one in zip(cells, shown, strict=True)),
+        empty=empty,
+        shown=Table("tables", few, tuple(fewer), empty=empty),
+    )
     total = Table(
         "total",
         (Column("tables"), *(column for column in _COLUMNS[3:])),
@@ -128,7 +137,7 @@ def report(db: Database, *, leaves: bool, top: int) -> Report:
     )
     return Report(
         "tables-sizes",
-        (Table("tables", columns, tuple(cells), empty="there are no tables"), total),
+        (tables, total),
         notes=tuple(notes),
     )
 

@@ -25,6 +25,8 @@ _COLUMNS = (
     Column("wasted_percent", "%", unit="%"),
     Column("how"),
 )
+_MORE = ("name", "kind", "judged", "exact", "estimated", "withheld", "why")
+"""Fields of :class:`Waste` that machines get too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +108,22 @@ def _table(name: str, title: str, found: Sequence[Waste], top: int, notes: list[
     chosen = found[:top] if top else found
     if len(chosen) < len(found):
         notes.append(f"{name}: {len(found) - len(chosen)} more, with less waste, not shown (--top 0 shows all)")
+    empty = "nothing is that large"
+    rows = tuple(
+        (
+            f"{one.name} (TOAST)" if one.kind == "toast" else one.name,
+            one.bytes,
+            one.wasted if one.percent is not None else None,
+            one.percent,
+            one.how,
+        )
+        for one in chosen
+    )
     return Table(
         name,
-        _COLUMNS,
-        tuple(
-            (
-                f"{one.name} (TOAST)" if one.kind == "toast" else one.name,
-                one.bytes,
-                one.wasted if one.percent is not None else None,
-                one.percent,
-                one.how,
-            )
-            for one in chosen
-        ),
+        (*_COLUMNS, *(Column(key) for key in _MORE)),
+        tuple((*row, *(getattr(one, key) for key in _MORE)) for row, one in zip(rows, chosen, strict=True)),
         title=title,
-        empty="nothing is that large",
+        empty=empty,
+        shown=Table(name, _COLUMNS, rows, title=title, empty=empty),
     )
