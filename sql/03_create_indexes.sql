@@ -174,6 +174,9 @@ CREATE INDEX IF NOT EXISTS idx_payments_invoice_id
 ON subscription.payments (invoice_id);
 CREATE INDEX IF NOT EXISTS idx_payments_retention_until
 ON subscription.payments (retention_until);
+CREATE INDEX IF NOT EXISTS idx_payments_legal_hold
+ON subscription.payments (invoice_id)
+WHERE legal_hold;
 
 -- ---------------------------------------------------------------------------
 -- analytics

@@ -94,7 +94,8 @@ class Terminal:
         self.screen = Screen(columns, lines)
         self.raw = b""
         self.text = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        # Ctrl-C makes the terminal throw away what it has not shown yet, in the middle of a character too.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrate.support import Migrate, applied, carry_out, history, record_v001, scalar, write
+from tests.migrate.support import Migrate, Progress, applied, carry_out, history, record_v001, scalar, write
 from tests.migrate.test_apply import NOTES
 from tests.support import Cli, Server
 from wnadmin.domain.migrate import repair
 from wnadmin.domain.setup import flyway
 from wnadmin.errors import Failed, Refused
+from wnadmin.results import World
 
 FIRST = ("001", "initial schema", True)
 
@@ -86,6 +87,19 @@ def test_an_earlier_file_is_not_taken_back_before_a_later_one(own: Migrate, fold
     for operation in reversed(operations):
         assert wn.run("audit", "undo", operation, "--yes").code == 0
     assert applied(history(own.server, own.dbname)) == [FIRST]
+
+
+def test_a_file_is_not_run_before_one_that_comes_first(own: Migrate, folder: Path) -> None:
+    for number in (2, 3):
+        write(folder, f"V00{number}__t{number}.sql", f"CREATE TABLE core.t{number} (id bigint);")
+    write(folder, "R__view.sql", "CREATE OR REPLACE VIEW core.one AS SELECT 1 AS one;")
+    for step in own.plan().steps[1:]:
+        with pytest.raises(Refused, match="002 t2 comes before") as caught:
+            step.run(World({}, Progress(), lambda: False))
+        assert caught.value.next == f"Make a new plan: wnadmin migrate apply --location {folder}"
+    assert applied(history(own.server, own.dbname)) == [FIRST]
+    own.apply()
+    assert [row.version for row in history(own.server, own.dbname)] == ["001", "002", "003", None]
 
 
 @pytest.mark.parametrize("make", ["CREATE TABLE public.{} (a int)", "CREATE VIEW public.{} AS SELECT 1 AS a"])

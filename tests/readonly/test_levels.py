@@ -130,6 +130,7 @@ def test_fence_closes_each_hole(holes: Ground) -> None:
             assert write(session) == "42501"
             assert write(session, begin="BEGIN READ WRITE") == "42501"
             assert wrong(session, "SELECT lo_create(0)") == "42501"
+            assert wrong(session, "SELECT lo_unlink(1)") == "42501"
             assert wrong(session, "SELECT public.sneak()") == "42501"
         assert wrong(owner, "SET ROLE wondernest_owner") == "42501"
         assert wrong(app, "SELECT core.create_user('a@example.com', 'x', 'a', 'b')") == "42501"

@@ -13,7 +13,7 @@ LOCKED = "SELECT i.id FROM analytics.insights AS i WHERE i.child_id = '{}' AND i
 
 
 def test_a_child_is_put_on_hold_while_its_rows_are_being_deleted(place: Place) -> None:
-    with place.paused(100) as (running, holder):
+    with place.paused(200) as (running, holder):
         # The batch has taken some of its rows and is not committed.
         before = place.ask(INSIGHTS)
         assert 600 < before < 900
@@ -58,7 +58,7 @@ def test_a_hold_that_is_not_yet_committed(place: Place, hold: str) -> None:
 @pytest.mark.parametrize("when", ["within a batch", "between batches"])
 def test_killed_and_resumed(place: Place, when: str) -> None:
     if when == "within a batch":
-        with place.paused(100) as (running, holder):
+        with place.paused(200) as (running, holder):
             before = place.ask(INSIGHTS)
             running.kill()
             running.communicate()
@@ -119,7 +119,7 @@ def test_rows_that_somebody_never_lets_go(place: Place) -> None:
 
 
 def test_a_table_that_somebody_never_lets_go(place: Place) -> None:
-    with place.paused(100) as (running, holder), place.session(lock_timeout="60s") as other:
+    with place.paused(200) as (running, holder), place.session(lock_timeout="60s") as other:
         other.run("BEGIN")
         locking = threading.Thread(target=other.run, args=("LOCK TABLE analytics.insights IN SHARE MODE",))
         locking.start()
@@ -138,7 +138,7 @@ def test_a_table_that_somebody_never_lets_go(place: Place) -> None:
 
 
 def test_the_policy_is_changed_meanwhile(place: Place) -> None:
-    with place.paused(100) as (running, holder):
+    with place.paused(200) as (running, holder):
         place.do(changed("analytics.insights", "retention_period = '3 years'"))
         holder.close()
         ran = ended(running)
@@ -154,7 +154,7 @@ def test_the_policy_is_changed_meanwhile(place: Place) -> None:
 
 
 def test_stopped_and_resumed(place: Place) -> None:
-    with place.paused(100) as (running, holder):
+    with place.paused(200) as (running, holder):
         running.terminate()
         holder.close()
         ran = ended(running)

@@ -144,4 +144,5 @@ def test_every_promise_has_a_name() -> None:
         "drift",
         "backup",
         "partitions",
+        "retention",
     }

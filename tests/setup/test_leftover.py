@@ -82,8 +82,7 @@ def test_what_may_not_be_dropped_is_named_with_its_statement(
 ) -> None:
     (told,) = clear(server, db, "wondernest_monitor")
     assert told == (
-        f"{shadow_of_nobody} was left behind by a look that was cut off: "
-        f'DROP DATABASE IF EXISTS "{shadow_of_nobody}"'
+        f'{shadow_of_nobody} was left behind by a look that was cut off: DROP DATABASE IF EXISTS "{shadow_of_nobody}"'
     )
     assert shadow_of_nobody in databases(server)
 

@@ -24,7 +24,10 @@ TABLES = (
     (f"ALTER TABLE {CHILD} ALTER COLUMN gender TYPE varchar(20)", f"column {CHILD}.gender type"),
     (f"ALTER TABLE {CHILD} DROP COLUMN restriction_reason", f"column {CHILD}.restriction_reason"),
     ("ALTER TABLE family.families RENAME COLUMN timezone TO zone", "column family.families.timezone"),
-    ("ALTER TABLE core.users ALTER COLUMN email SET STATISTICS 500", "beside planner setting of column core.users.email"),
+    (
+        "ALTER TABLE core.users ALTER COLUMN email SET STATISTICS 500",
+        "beside planner setting of column core.users.email",
+    ),
     (
         "ALTER TABLE core.users ALTER COLUMN first_name SET STORAGE external, ALTER first_name SET (n_distinct = 5)",
         "beside planner setting of column core.users.first_name",
@@ -56,7 +59,10 @@ CODE = (
         " 'BEGIN RETURN NEW; END'",
         "function core.touch_updated_at() body",
     ),
-    ("ALTER FUNCTION core.is_trusted_caller() VOLATILE PARALLEL UNSAFE COST 7", "function core.is_trusted_caller() cost"),
+    (
+        "ALTER FUNCTION core.is_trusted_caller() VOLATILE PARALLEL UNSAFE COST 7",
+        "function core.is_trusted_caller() cost",
+    ),
     ("ALTER FUNCTION core.cleanup_expired_sessions() STRICT", "function core.cleanup_expired_sessions() strict"),
     ("ALTER FUNCTION core.cleanup_expired_sessions() OWNER TO postgres", ""),
     ("DROP FUNCTION core.decrypt_text", "function core.decrypt_text(bytea, text)"),
@@ -98,7 +104,10 @@ RIGHTS = (
         " ON family.child_profiles TO wondernest_ro USING (true)",
         "policy family.child_profiles child_profiles_context kind",
     ),
-    ("ALTER POLICY child_profiles_tenant ON family.child_profiles TO PUBLIC", f"policy {CHILD} child_profiles_tenant to"),
+    (
+        "ALTER POLICY child_profiles_tenant ON family.child_profiles TO PUBLIC",
+        f"policy {CHILD} child_profiles_tenant to",
+    ),
     (
         "ALTER DEFAULT PRIVILEGES FOR ROLE wondernest_owner IN SCHEMA family GRANT ALL ON TABLES TO wondernest_app",
         "default privilege wondernest_owner tables in family to wondernest_app",
@@ -112,7 +121,10 @@ RIGHTS = (
         "beside default privilege postgres tables in family to PUBLIC",
     ),
     ("ALTER DATABASE {database} SET work_mem = '7MB'", "setting everyone work_mem"),
-    ("ALTER DATABASE {database} SET default_transaction_read_only = on", "setting everyone default_transaction_read_only"),
+    (
+        "ALTER DATABASE {database} SET default_transaction_read_only = on",
+        "setting everyone default_transaction_read_only",
+    ),
     ("GRANT CREATE ON SCHEMA public TO PUBLIC", "beside right to create in schema public to PUBLIC"),
     ("GRANT ALL ON public.flyway_schema_history TO wondernest_app", ""),
     ("ALTER EXTENSION pgcrypto SET SCHEMA public", "extension pgcrypto schema"),
@@ -121,7 +133,10 @@ RIGHTS = (
         "CREATE FUNCTION public.surplus() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
         "beside function public.surplus()",
     ),
-    ("CREATE EVENT TRIGGER surplus ON ddl_command_end EXECUTE FUNCTION public.surplus()", "beside event trigger surplus"),
+    (
+        "CREATE EVENT TRIGGER surplus ON ddl_command_end EXECUTE FUNCTION public.surplus()",
+        "beside event trigger surplus",
+    ),
     ("CREATE PUBLICATION surplus FOR TABLE family.child_profiles", "beside publication surplus"),
     ('CREATE FOREIGN DATA WRAPPER "sur plus"', "beside foreign data wrapper sur plus"),
     ("CREATE CAST (core.auth_provider AS int) WITH INOUT", "beside cast core.auth_provider as integer"),
@@ -136,9 +151,7 @@ def statements(found: list[Finding]) -> list[str]:
 
 
 @pytest.mark.parametrize("changes", [TABLES, CODE, RIGHTS], ids=["tables", "code", "rights"])
-def test_what_is_given_mends(
-    look: Look, server: Server, fresh_db: str, changes: tuple[tuple[str, str], ...]
-) -> None:
+def test_what_is_given_mends(look: Look, server: Server, fresh_db: str, changes: tuple[tuple[str, str], ...]) -> None:
     record_v001(server, fresh_db)
     assert bad(look(fresh_db).findings) == []
     with server.session(fresh_db) as session:
@@ -168,7 +181,7 @@ def test_what_loses_rows_is_never_a_statement(look: Look, server: Server, fresh_
         "CREATE SCHEMA surplus CREATE TABLE deep (id int)",
         f"ALTER TABLE {CHILD} ADD COLUMN surplus text",
         "ALTER TYPE core.auth_provider ADD VALUE 'surplus'",
-        "CREATE TABLE core.\"odd name\" (id int)",
+        'CREATE TABLE core."odd name" (id int)',
     )
     seen = bad(look(fresh_db).findings)
     assert len(seen) >= 9

@@ -43,8 +43,6 @@ def ground(set_up_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def sound(ground: Yard) -> Yard:
     """The server archives, nothing waits, and its counters begin anew."""
-    with ground.server.session() as session:
-        session.run("ALTER SYSTEM RESET archive_command")
     command(ground, shipped_command(ground))
     ground.archived(ground.switch())
     ground.until(lambda: ready(ground) == 0, "what waits is not archived")

@@ -4,7 +4,7 @@
 -- cost: one pass over the privileges of all tables, columns, sequences, schemas and functions
 -- "holder" is '' for everybody. Kinds: owner, table, column, sequence, schema, database, everything, function, blob.
 -- A function counts that runs with its owner's rights and may write, as one that is not VOLATILE cannot by itself;
--- those named in "spared" do not. blob stands for the functions that make large objects, which everybody may call.
+-- those named in "spared" do not. blob stands for the functions that write large objects, which everybody may call.
 WITH places AS (
     SELECT
         n.oid,
@@ -104,12 +104,6 @@ held AS (
     WHERE p.nspowner = 'pg_database_owner'::regrole
     UNION ALL
     SELECT
-        l.lomowner,
-        'owner',
-        'large object ' || l.oid
-    FROM pg_catalog.pg_largeobject_metadata AS l
-    UNION ALL
-    SELECT
         'pg_write_all_data'::regrole::oid,
         'everything',
         h.datname
@@ -134,7 +128,9 @@ held AS (
     FROM pg_catalog.pg_proc AS p
     CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
     WHERE p.pronamespace = 'pg_catalog'::regnamespace
-        AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')
+        AND p.proname = ANY (
+            '{lo_creat, lo_create, lo_from_bytea, lo_put, lowrite, lo_truncate, lo_truncate64, lo_unlink}'::text[]
+        )
         AND a.grantee <> p.proowner
 )
 

@@ -9,7 +9,13 @@ SELECT
             SELECT
                 pg_catalog.md5(
                     pg_catalog.concat_ws(
-                        '|', p.table_schema, p.table_name, p.time_column, p.retention_period::text, p.action, p.is_active
+                        '|',
+                        p.table_schema,
+                        p.table_name,
+                        p.time_column,
+                        p.retention_period::text,
+                        p.action,
+                        p.is_active
                     )
                 )
             FROM audit.data_retention_policies AS p

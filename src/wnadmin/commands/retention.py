@@ -54,10 +54,10 @@ def apply(
     ] = None,
     rows: Annotated[
         int, typer.Option("--rows", metavar="N", min=50, max=100_000, help="A batch takes about so many rows at most.")
-    ] = 20_000,
+    ] = 50_000,
     pace: Annotated[
         int, typer.Option("--pace", metavar="PERCENT", min=1, max=100, help="How much of the time to be busy.")
-    ] = 70,
+    ] = 75,
 ) -> Plan:
     """Remove what is past the time of its retention policy.
 

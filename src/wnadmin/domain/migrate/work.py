@@ -166,6 +166,7 @@ def _stands(rows: Sequence[HistoryRow], one: Migration, terms: Terms) -> bool:
     seen = judge(rows, terms.files, target=terms.target, out_of_order=terms.out_of_order)
     entry = seen.of(one)
     if entry.state in ("pending", "outdated") and not seen.faults:
+        _require_turn(seen.pending, one, terms)
         return False
     if entry.state in ("success", "out of order") and not seen.faults:
         return True
@@ -175,6 +176,17 @@ def _stands(rows: Sequence[HistoryRow], one: Migration, terms: Terms) -> bool:
         why=f"{why[0].upper()}{why[1:]}.",
         next=f"Look and make a new plan: wnadmin migrate validate{terms.files.options}",
     )
+
+
+def _require_turn(pending: Sequence[Migration], one: Migration, terms: Terms) -> None:
+    """Refuse to run a file before another that comes first: that one could never be run any more."""
+    for other in pending:
+        if other.version is not None and (one.version is None or other.version < one.version):
+            raise Refused(
+                f"{other.title} comes before {one.title} and is not applied",
+                why="Its entry was taken out of the history, or its file came in, since the plan was made.",
+                next=f"Make a new plan: wnadmin migrate apply{terms.files.options}",
+            )
 
 
 def _become(session: Session, one: Migration, terms: Terms, *, local: bool) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from wnadmin.domain.readonly import drain, keep, look, powers, prove, require, statements, stay, work
-from wnadmin.domain.readonly.values import LEVELS, Cuts, Kept, Level, Listed, Membership, Seen, Set, is_on, listed
+from wnadmin.domain.readonly.values import LEVELS, Cuts, Kept, Level, Listed, Membership, Seen, Set, is_on, listed, many
 from wnadmin.domain.readonly.ways import Ways
 from wnadmin.errors import Failed, Refused
 from wnadmin.postgres.database import Statement
@@ -150,6 +150,8 @@ def plan(ways: Ways, wanted: Wanted, inputs: Inputs) -> Plan:
     """Describe what makes the database read-only and proves it; nothing to do where all of that holds."""
     db = ways.db
     seen = look.look(db)
+    if gone := _left_since(seen, inputs):
+        return Plan(f"Make {seen.name} read-only", (), nothing=gone)
     what = design(ways, seen, wanted, inputs)
     kept = what.kept
     title = f"Make {seen.name} read-only at the level {kept.level}"
@@ -165,8 +167,8 @@ def plan(ways: Ways, wanted: Wanted, inputs: Inputs) -> Plan:
     effects = (*what.story, *_effects(ways, seen, what, wanted))
     verify: Callable[[], Sequence[Finding]] = partial(proof, ways, kept)
     if wanted.stay is not None:
-        steps = (stay.staying(ways, kept, steps, wanted.stay, wanted.grace),)
-        verify = partial(work.left, ways, kept)
+        step, verify = stay.staying(ways, kept, steps, wanted.stay, wanted.grace)
+        steps = (step,)
     return Plan(
         title + (f" for {wanted.stay}" if wanted.stay else ""),
         steps,
@@ -177,6 +179,16 @@ def plan(ways: Ways, wanted: Wanted, inputs: Inputs) -> Plan:
         reason="" if kept.level == "soft" else "taking writing away",
         next="" if wanted.stay else "wnadmin readonly status",
     )
+
+
+def _left_since(seen: Seen, inputs: Inputs) -> str:
+    """Say that what is to be finished has been left since, '' when it has not: it must not begin by itself again."""
+    if "kept" not in inputs or seen.kept is not None:
+        return ""
+    copy = keep.find(seen.place).kept
+    if copy is not None and copy.id == keep.read(inputs["kept"]).id:
+        return ""
+    return f"what that operation began was ended since, or never happened: {seen.name} is not made read-only by it"
 
 
 def proof(ways: Ways, kept: Kept) -> list[Finding]:
@@ -275,7 +287,7 @@ def _effects(ways: Ways, seen: Seen, what: Design, wanted: Wanted) -> Iterator[s
     able = powers.writers(seen, kept.exempt)
     old = drain.survivors(seen.clients, kept, seen.cut)
     if kept.level == "soft":
-        yield f"{_many(len(old), 'open session')} can still write" + (
+        yield f"{many(len(old), 'open session')} can still write" + (
             f": {listed([str(one) for one in old])}." if old else "."
         )
         if ways.pooler is not None:
@@ -283,7 +295,7 @@ def _effects(ways: Ways, seen: Seen, what: Design, wanted: Wanted) -> Iterator[s
     else:
         busy = [one for one in old if one.state != "idle"]
         late = f", {len(busy)} of them when they are done or {wanted.grace:g} s are over" if busy else ""
-        yield f"{_many(len(old), 'open session')} {'is' if len(old) == 1 else 'are'} ended{late}."
+        yield f"{many(len(old), 'open session')} {'is' if len(old) == 1 else 'are'} ended{late}."
     if able and kept.level != "fence":
         yield f"Roles that may override it: {listed(list(able), 8)}."
     for one in what.cuts.memberships:
@@ -302,7 +314,3 @@ def _effects(ways: Ways, seen: Seen, what: Design, wanted: Wanted) -> Iterator[s
             f"It stays in the foreground for {wanted.stay} and then puts everything back, also on Ctrl-C. "
             "If it is killed, the database stays read-only until `wnadmin readonly off`."
         )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

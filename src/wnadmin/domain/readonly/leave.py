@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from wnadmin.domain.readonly import drain, keep, look, require, statements, work
-from wnadmin.domain.readonly.values import Kept, Seen, listed
+from wnadmin.domain.readonly.values import Kept, Seen, listed, many
 from wnadmin.domain.readonly.ways import Ways
 from wnadmin.errors import Refused
 from wnadmin.results import Inputs, Plan, Receipt, Step, World
@@ -24,7 +24,13 @@ def plan(ways: Ways, grace: float, inputs: Inputs) -> Plan:
     require.able(seen, seen.kept.level if seen.kept else "soft")
     kept, story = require.known(seen)
     if "kept" in inputs:
-        kept = keep.read(inputs["kept"])
+        before = keep.read(inputs["kept"])
+        if kept is not None and kept.id != before.id:
+            raise Refused(
+                f"{seen.name} has been made read-only anew since that operation began",
+                why=f"By {kept.by} at {kept.since}.",
+                next="wnadmin readonly status",
+            )
     title = f"End read-only mode of {seen.name}"
     if kept is None:
         return _by_hand(ways, seen, title, tuple(story))
@@ -127,11 +133,11 @@ def _effects(ways: Ways, seen: Seen, kept: Kept, grace: float) -> Iterator[str]:
         yield f"Not there any more, so nothing is put back: {listed(gone)}."
     began = work.begun_within(seen.clients, kept, seen.cut, seen.place.now)
     if kept.level == "soft":
-        many = "1 session began" if len(began) == 1 else f"{len(began)} sessions began"
-        yield f"{many} read-only and stay so until they connect again."
+        yield f"{many(len(began), 'session')} began read-only and stay so until they connect again."
     else:
         busy = [one for one in began if one.state != "idle"]
-        yield f"{len(began)} sessions that began read-only are ended, {len(busy)} of them after up to {grace:g} s."
+        late = f", {len(busy)} of them after up to {grace:g} s" if busy else ""
+        yield f"{many(len(began), 'session')} that began read-only {'is' if len(began) == 1 else 'are'} ended{late}."
     other = [one for one in seen.settings if one.here and one.role not in kept.before]
     if other:
         yield f"Not touched, as it came later: the setting of {listed([one.role or 'the database' for one in other])}."

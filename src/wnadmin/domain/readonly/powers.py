@@ -14,7 +14,7 @@ DATA: Final = frozenset({"table", "column", "sequence", "schema", "database"})
 """Privileges on objects."""
 
 BLOB: Final = "blob"
-"""The functions that make large objects. Everybody may call them, so they make nobody a writer of this database."""
+"""The functions that write large objects. Everybody may call them, so they make nobody a writer of this database."""
 
 
 class Graph:
@@ -83,7 +83,7 @@ def writers(seen: Seen, exempt: Collection[str]) -> dict[str, list[str]]:
 
 
 def blobs(seen: Seen) -> bool:
-    """Whether everybody may make large objects."""
+    """Whether everybody may write large objects."""
     return any(one.kind == BLOB and one.holder == EVERYBODY for one in seen.powers)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from wnadmin.domain.readonly import drain, keep, powers
-from wnadmin.domain.readonly.values import LEVELS, Kept, Level, Seen, listed
+from wnadmin.domain.readonly.values import LEVELS, Kept, Level, Seen, listed, many
 from wnadmin.domain.readonly.ways import Ways, canary
 from wnadmin.errors import WnError
 from wnadmin.postgres.database import Database
@@ -76,7 +76,9 @@ def said(ways: Ways, seen: Seen, kept: Kept, witness: Witness, window: float) ->
 def of_entering(ways: Ways, seen: Seen, kept: Kept, witness: Witness) -> list[Finding]:
     """The proof of `readonly on`: what the level promises must hold, what it does not promise is said."""
     found = []
-    for one in said(ways, seen, kept, witness, WINDOW):
+    # A default is not broken by who overrides it, so nothing is waited for.
+    window = 0.0 if kept.level == "soft" else WINDOW
+    for one in said(ways, seen, kept, witness, window):
         wanted = one.promised is not None and LEVELS.index(one.promised) <= LEVELS.index(kept.level)
         if one.good or wanted:
             found.append(_finding(one, "ok" if one.good else "unknown" if one.good is None else "critical"))
@@ -171,11 +173,10 @@ def _sessions(seen: Seen, kept: Kept) -> Iterator[Said]:
     if not left:
         yield Said("sessions", True, "no session that could write is older than read-only mode", "drain", measured="0")
         return
-    many = "one session" if len(left) == 1 else f"{len(left)} sessions"
     yield Said(
         "sessions",
         False,
-        f"{many} can still write: {listed([str(one) for one in left])}",
+        f"{many(len(left), 'session')} can still write: {listed([str(one) for one in left])}",
         "drain",
         "wnadmin readonly on --level drain",
         measured=str(len(left)),
@@ -195,10 +196,11 @@ def _override(seen: Seen, kept: Kept) -> Iterator[Said]:
         detail = f"each of these may say BEGIN READ WRITE, or set its own default: {names}"
         yield Said("override", False, detail, "fence", "wnadmin readonly on --level fence", measured=str(len(able)))
     if powers.blobs(seen):
-        detail = "everybody may make large objects: at any time before PostgreSQL 16, since then after BEGIN READ WRITE"
+        when = "at any time before PostgreSQL 16, since then after BEGIN READ WRITE"
+        detail = f"everybody may make large objects and write its own: {when}"
         yield Said("large-objects", False, detail, "fence", "wnadmin readonly on --level fence")
     else:
-        yield Said("large-objects", True, "nobody but superusers may make large objects", "fence")
+        yield Said("large-objects", True, "nobody but superusers may write large objects", "fence")
 
 
 def _beside(seen: Seen) -> Iterator[Said]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from wnadmin.domain.readonly import keep, look, powers
-from wnadmin.domain.readonly.values import Cuts, Kept, Level, Seen, is_on, listed
+from wnadmin.domain.readonly.values import Cuts, Kept, Level, Seen, is_on, listed, many
 from wnadmin.errors import Refused, UsageError
 from wnadmin.postgres.database import Database
 from wnadmin.postgres.errors import refuse_standby
@@ -67,7 +67,7 @@ def nothing_prepared(seen: Seen, *, allowed: bool) -> None:
     found = [one.name for one in seen.beside if one.kind == "prepared transaction"]
     if found and not allowed:
         raise Refused(
-            f"{len(found)} prepared transactions wait in {seen.name}",
+            f"{many(len(found), 'prepared transaction')} {'waits' if len(found) == 1 else 'wait'} in {seen.name}",
             why=f"COMMIT PREPARED writes whatever is set here: {listed(found)}.",
             next="End them (wnadmin playbook show prepared-transactions), or say --allow-prepared.",
         )

@@ -11,8 +11,9 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,7 +21,7 @@ from wnadmin.domain.readonly import look, prove, work
 from wnadmin.domain.readonly.values import Kept
 from wnadmin.domain.readonly.ways import Ways
 from wnadmin.errors import Failed, UsageError
-from wnadmin.results import Receipt, Step, World
+from wnadmin.results import Finding, Receipt, Step, World
 
 STAY: Final = "stay"
 _POLL: Final = 0.2
@@ -43,24 +44,31 @@ def duration(text: str) -> timedelta | None:
     return found
 
 
-def staying(ways: Ways, kept: Kept, steps: Sequence[Step], length: timedelta, grace: float) -> Step:
-    """Put entering, staying and leaving into one step, so that nothing comes between them."""
+def staying(
+    ways: Ways, kept: Kept, steps: Sequence[Step], length: timedelta, grace: float
+) -> tuple[Step, Callable[[], list[Finding]]]:
+    """Put entering, staying and leaving into one step, so that nothing comes between them.
+
+    Gives the step, and the proof of both: that it was read-only, and that it is not any more.
+    """
+    entered: list[Finding] = []
 
     def run(world: World) -> Receipt:
         began = time.monotonic()
         with _hangup_ignored():
             try:
-                proven = _enter(ways, kept, steps, world)
+                entered.extend(_enter(ways, kept, steps, world))
                 _wait(length, world)
             finally:
                 _leave(ways, kept, grace, world)
-        return Receipt(STAY, milliseconds=round((time.monotonic() - began) * 1000), text=proven)
+        return Receipt(STAY, milliseconds=round((time.monotonic() - began) * 1000))
 
     shows = (*(text for step in steps for text in step.shows), "‹and everything back: wnadmin readonly off›")
-    return Step(STAY, f"Make it read-only, stay so for {length}, and put everything back", shows, run)
+    step = Step(STAY, f"Make it read-only, stay so for {length}, and put everything back", shows, run)
+    return step, lambda: [*entered, *work.left(ways, kept)]
 
 
-def _enter(ways: Ways, kept: Kept, steps: Sequence[Step], world: World) -> str:
+def _enter(ways: Ways, kept: Kept, steps: Sequence[Step], world: World) -> list[Finding]:
     for step in steps:
         world.progress(step.title, 0, 0)
         step.run(world)
@@ -69,7 +77,7 @@ def _enter(ways: Ways, kept: Kept, steps: Sequence[Step], world: World) -> str:
     bad = [one for one in found if one.severity not in ("ok", "skipped")]
     if bad:
         raise Failed(f"not proven: {bad[0].detail}", why="So everything was put back at once.")
-    return "; ".join(one.detail for one in found if one.severity == "ok")
+    return [replace(one, detail=f"while it was read-only: {one.detail}") for one in found]
 
 
 def _wait(length: timedelta, world: World) -> None:

@@ -16,13 +16,8 @@ READ_ONLY: Final = "default_transaction_read_only"
 EVERYBODY: Final = ""
 """The name that the catalog queries give PUBLIC."""
 
-SPARED: Final = (
-    "audit.ledger_append",
-    "audit.ledger_checkpoint",
-    "audit.register_backup",
-    "audit.mark_backup_removed",
-)
-"""Functions that go on writing under a fence: what operators do, and which backups exist, is recorded all the same."""
+SPARED: Final = ("audit.ledger_append", "audit.ledger_checkpoint")
+"""Functions that go on writing under a fence: what operators do is recorded all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +265,11 @@ def is_on(value: str | None) -> bool:
     """Read a boolean as PostgreSQL does."""
     word = (value or "").lower()
     return bool(word) and (word in ("1", "on") or "true".startswith(word) or "yes".startswith(word))
+
+
+def many(number: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def listed(words: Sequence[str], most: int = 5) -> str:

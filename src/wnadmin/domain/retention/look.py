@@ -77,6 +77,11 @@ def _judge(db: Database, policy: Policy) -> Task:
     if policy.action == "archive" and (table := ARCHIVES[policy.table]) != policy.table:
         return Task(policy, "with", NONE, why=f"goes with {table}")
     references = tuple(db.rows("queries/retention/references", Reference, oid=policy.oid))
+    held = [one for one in references if one.action == "c" and one.has_hold and policy.action == "delete"]
+    if held:
+        # A row that is put on hold while it goes with another one would be gone without a trace of the hold.
+        why = f"rows of {held[0].table} would go with those of {policy.table}, and may be on hold themselves"
+        return Task(policy, "none", _old(db, policy), why=why, next=f"Give {held[0].name} another ON DELETE")
     dependents = tuple(one for one in references if _goes_with(one, policy))
     references = tuple(one for one in references if one not in dependents)
     if policy.action == "archive":

@@ -19,6 +19,7 @@ from wnadmin.domain.retention import look, manifest, statements
 from wnadmin.domain.retention.values import Count, Leg, Pace, Task, rows
 from wnadmin.errors import Blind, CutOff, Failed, ServerError, WnError
 from wnadmin.postgres.database import Database
+from wnadmin.postgres.sql import Composable
 from wnadmin.postgres.values import Answer
 from wnadmin.results import Receipt, World
 
@@ -33,6 +34,8 @@ _AIM: Final = 0.08
 _FEWEST: Final = 50
 _ARCHIVE: Final = "changes/retention/archive_sessions"
 _CHANGED: Final = "22012"
+_TURNS: Final = 10
+"""How often one batch is taken back for a hold: each time there is a new one, or something else divides by zero."""
 _AGAIN: Final = ("40001", "40P01", "23503")
 
 
@@ -151,7 +154,7 @@ class Work:
     def _by_blocks(self, leg: Leg) -> Iterator[int]:
         query = "SELECT pg_catalog.pg_relation_size(%s::oid) / pg_catalog.current_setting('block_size')::bigint"
         pages = int(self.db.session.scalar(query, (leg.leaf.oid,)) or 0)
-        at, stride = 0, 8
+        at, stride = 0, max(1, min(8, self.pace.rows // 300))
         while at < pages:
             end = min(at + stride, pages)
             began = time.monotonic()
@@ -194,7 +197,7 @@ class Work:
 
     def _try(self, text: Callable[[bool], str]) -> tuple[int, str | None]:
         """Run one batch until it is committed; one that had to wait for a row is tried with care at once."""
-        careful = False
+        careful, turns = False, 0
         while True:
             began = time.monotonic()
             try:
@@ -202,7 +205,9 @@ class Work:
             except Blind as error:
                 raise Failed(f"{self._so_far()}: {error.what}", why=error.why, next=error.next) from None
             except (CutOff, ServerError) as error:
-                if error.sqlstate == _CHANGED and self._has_changed():
+                if error.sqlstate == _CHANGED and turns < _TURNS:
+                    turns += 1
+                    self._look_again()
                     continue
                 if not isinstance(error, CutOff) and error.sqlstate not in _AGAIN:
                     raise
@@ -222,22 +227,24 @@ class Work:
         values = {"policy": self.task.policy.code, "holds": self._seen.holds, "fingerprint": self._seen.fingerprint}
         unchanged = self.db.prepared("queries/retention/unchanged", values).rendered.query
         doing = f"a batch of {self.task.policy.code}"
-        wanted = [("begin", "BEGIN"), (doing, query), ("the look at the holds", unchanged), ("commit", "COMMIT")]
+        wanted: list[tuple[str, str | Composable]] = [("begin", "BEGIN"), (doing, query), ("the holds", unchanged)]
+        wanted += [("held rows of other tables", statements.untouched(self.task.policy, self.task.references))]
+        wanted += [("commit", "COMMIT")]
         answers = list(self.db.session.run_each(wanted))
         for answer in answers:
             if isinstance(answer, WnError):
                 # What comes after it was refused, and the commit took everything back.
                 raise answer
-        found = answers[1].rows[0] if isinstance(answers[1], Answer) else (0,)
-        return int(found[0]), found[1] if len(found) > 1 else None
+        batch = answers[1]
+        if not isinstance(batch, Answer) or not batch.rows:
+            return int(batch.count or 0) if isinstance(batch, Answer) else 0, None
+        gone, *reached = batch.rows[0]
+        return int(gone), reached[0] if reached else None
 
-    def _has_changed(self) -> bool:
-        """Look what made the server take a batch back: True for a hold, an error for the policy."""
-        before, self._seen = self._seen, self._guard()
-        if before is not None and before.holds != self._seen.holds:
-            self.taken_back += 1
-            return True
-        return False
+    def _look_again(self) -> None:
+        """Look who is on hold now, after the server took a batch back for it; an error for a changed policy."""
+        self._seen = self._guard()
+        self.taken_back += 1
 
     def _guard(self) -> Guard:
         policy = self.task.policy

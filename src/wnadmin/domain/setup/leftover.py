@@ -68,9 +68,11 @@ def folder() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix=FOLDER))
     # The server may run as another account than ours.
     home.chmod(0o755)
-    lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(home / "unlocked", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # It has its name only when it is locked, so that nobody finds it free.
+        (home / "unlocked").rename(home / _LOCK)
         yield home
     finally:
         _destroy(home)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from wnadmin.errors import WnError
 from wnadmin.postgres.session import Session
-from wnadmin.postgres.values import Answer
 from wnadmin.postgres.sql import SQL, Composable, Identifier
+from wnadmin.postgres.values import Answer
 
 _SETTINGS: Final = (
     "SET LOCAL statement_timeout = '30s'",
