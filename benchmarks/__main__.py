@@ -12,7 +12,19 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import backup, drift, functions, health, locks, partitions, processes, retention, trail, world
+from benchmarks import (
+    backup,
+    drift,
+    functions,
+    health,
+    locks,
+    partitions,
+    processes,
+    readonly,
+    retention,
+    trail,
+    world,
+)
 from benchmarks.measure import Row, table
 from benchmarks.places import Ground, install, scratch
 from wnadmin.errors import WnError
@@ -36,6 +48,7 @@ BENCHES: dict[str, Callable[[Field], list[Row]]] = {
     "reads": lambda f: functions.reads(f.big, f.scale.families, count=50 if f.small else 300),
     "trigger": lambda f: trail.triggers(f.big, rows=100 if f.small else 500, rounds=9 if f.small else 41),
     "locks": lambda f: locks.locks(rounds=3 if f.small else 15),
+    "readonly": lambda f: readonly.fence(f.plain, rounds=1 if f.small else 7),
     "backup": lambda f: backup.backup(f.plain, rows=40_000 if f.small else 2_000_000, rounds=1 if f.small else 5),
     "drift": lambda f: drift.drifts(
         f.plain, partitions=20 if f.small else drift.PARTITIONS, rounds=1 if f.small else 7

@@ -156,6 +156,44 @@ def test_a_removal_without_a_server_is_made_up_for(here: Cli, server: Server, fr
     assert set(rows(server, fresh_db, removed=True)) == {"first.dump"}
 
 
+def test_a_removal_that_was_killed_before_it_was_recorded_is_noted(
+    here: Cli, server: Server, fresh_db: str, folder: Path
+) -> None:
+    """The intent says what was to go; that it is gone says the rest."""
+    create(here, folder, name="first")
+    create(here, folder, name="second")
+    words = ("backup", "prune", str(folder), *KEEP_ONE, "--yes")
+    with server.session(fresh_db) as session:
+        session.run(
+            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'gone' USING ERRCODE = '57P01'; END $$"
+        )
+        session.run("CREATE TRIGGER refuse BEFORE UPDATE ON audit.backups EXECUTE FUNCTION public.refuse()")
+        assert here.run(*words).code == 1
+        # As if it had died between the file and the row that tells of it.
+        for table in ("ledger_checkpoints", "operator_ledger"):
+            session.run(f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL")
+        session.run("DELETE FROM audit.ledger_checkpoints")
+        session.run("DELETE FROM audit.operator_ledger WHERE payload LIKE '%backup prune%' AND phase <> 'intent'")
+        session.run("DROP TRIGGER refuse ON audit.backups")
+    assert not (folder / "first.dump").exists()
+    assert set(rows(server, fresh_db)) == {"first.dump", "second.dump"}
+    assert here.run(*words).code == 0
+    assert set(rows(server, fresh_db)) == {"second.dump"}
+
+
+def test_another_backup_of_the_same_name_is_another(here: Cli, server: Server, fresh_db: str, folder: Path) -> None:
+    create(here, folder)
+    first = rows(server, fresh_db)["one.dump"]["digest"]
+    create(here, folder, name="two")
+    assert Cli(here.folder).run("backup", "prune", str(folder), *KEEP_ONE, "--yes").code == 0
+    create(here, folder)
+    assert here.run("backup", "prune", str(folder), "--yes").code == 0
+    found, gone = rows(server, fresh_db), rows(server, fresh_db, removed=True)
+    assert (set(found), set(gone)) == ({"one.dump"}, {"one.dump", "two.dump"})
+    assert found["one.dump"]["digest"] != first == gone["one.dump"]["digest"]
+
+
 def test_what_somebody_else_removed_counts_until_it_expires(
     here: Cli, server: Server, fresh_db: str, folder: Path
 ) -> None:

@@ -75,7 +75,7 @@ def test_killed_while_it_enters(ground: Ground) -> None:
     ground.off()
 
 
-@pytest.mark.parametrize("end", ["on", "off", "resume"])
+@pytest.mark.parametrize("end", [pytest.param("on", marks=pytest.mark.more), "off", "resume"])
 def test_killed_while_it_drains(ground: Ground, end: str) -> None:
     before = set(unfinished(ground))
     with opened(ground.client()) as (busy,):
@@ -115,7 +115,7 @@ def test_killed_before_the_moment_was_written_down(ground: Ground) -> None:
     ground.off()
 
 
-@pytest.mark.parametrize("end", ["on", "off"])
+@pytest.mark.parametrize("end", ["on", pytest.param("off", marks=pytest.mark.more)])
 def test_killed_while_it_leaves(ground: Ground, end: str) -> None:
     ground.on("--level", "fence")
     words = ["readonly", "off", "--yes", "--grace", "30"]

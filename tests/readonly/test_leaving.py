@@ -156,6 +156,16 @@ def test_audit_undo_takes_it_back(ground: Ground) -> None:
     assert "nothing of it is left" in ground.off()
 
 
+def test_an_older_operation_does_not_undo_a_later_one(ground: Ground) -> None:
+    ran = ground.cli.run("readonly", "on", "--yes", "--format", "json")
+    ground.on("--level", "fence")
+    refused = ground.cli.run("audit", "undo", ran.json()["operation"], "--yes")
+    assert refused.code == 4
+    assert "is read-only at the level fence already" in refused.err
+    assert ground.status()["readonly.mode"]["severity"] == "ok"
+    ground.off()
+
+
 def test_another_database_under_the_same_fence(own_server: Server, ground: Ground) -> None:
     other = own_server.create(DB)
     try:

@@ -47,6 +47,14 @@ def test_killed_it_stays_and_says_so(ground: Ground) -> None:
     ground.off()
 
 
+def test_it_does_not_end_what_somebody_else_began(ground: Ground) -> None:
+    ground.on()
+    refused = ground.on("--for", "1s", code=4)
+    assert "is read-only already, at the level soft" in refused
+    assert "--for would end what postgres began" in refused
+    ground.off()
+
+
 def test_durations() -> None:
     from wnadmin.domain.readonly.stay import duration
 

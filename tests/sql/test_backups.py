@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from wnadmin.domain.backup.wishes import HORIZON
 from wnadmin.postgres.session import Session
 
 DIGEST = "ab" * 32
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 REGISTER = (
     "SELECT audit.register_backup(%s, 'nightly', %s, %s, NULL, '7', %s::timestamptz, '0/10', 5, true, %s::timestamptz)"
 )
@@ -31,12 +32,12 @@ def register(
 
 
 @pytest.fixture
-def person(server: Server) -> str:
+def person(server: Server) -> Iterator[str]:
     """A login that is an operator."""
     with server.session() as session:
-        if not session.scalar("SELECT 1 FROM pg_roles WHERE rolname = 'register_operator'"):
-            session.run("CREATE ROLE register_operator LOGIN IN ROLE wondernest_operator")
-    return "register_operator"
+        session.run("CREATE ROLE register_operator LOGIN IN ROLE wondernest_operator")
+        yield "register_operator"
+        session.run("DROP ROLE register_operator")
 
 
 def test_an_operator_keeps_it_and_nobody_writes_the_table(server: Server, fresh_db: str, person: str) -> None:

@@ -88,15 +88,21 @@ objects AS (
     FROM pg_catalog.pg_proc AS p
     INNER JOIN pg_catalog.pg_namespace AS n
         ON n.oid = p.pronamespace
-    WHERE CASE
-            WHEN n.nspname = 'pg_catalog' THEN p.proname = ANY (
-                '{lo_creat, lo_create, lo_from_bytea, lo_put, lowrite, lo_truncate, lo_truncate64, lo_unlink}'::text[]
-            )
-            ELSE p.prosecdef
+    WHERE p.oid::regproc::text <> ALL (:'spared'::text[])
+        AND (
+            (
+                p.prosecdef
                 AND p.provolatile = 'v'
                 AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-                AND p.oid::regproc::text <> ALL (:'spared'::text[])
-        END
+            )
+            OR (
+                n.nspname = 'pg_catalog'
+                AND p.proname IN (
+                    'lo_creat', 'lo_create', 'lo_from_bytea', 'lo_put', 'lowrite',
+                    'lo_truncate', 'lo_truncate64', 'lo_unlink'
+                )
+            )
+        )
 ),
 
 exploded AS (

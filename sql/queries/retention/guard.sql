@@ -1,5 +1,6 @@
 -- answers: What do the policy "policy" and the legal holds of users, families and children stand at?
 -- privileges: SELECT on audit.data_retention_policies, core.users, family.families and family.child_profiles
+-- personal: no
 -- since: 15
 -- cost: a look at three small partial indexes
 -- Asked at the start; unchanged.sql then compares after each batch.

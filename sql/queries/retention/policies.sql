@@ -1,5 +1,6 @@
 -- answers: Which retention policies are there, from when on are rows kept, and what are their tables like?
 -- privileges: SELECT on audit.data_retention_policies
+-- personal: no
 -- since: 15
 -- cost: a catalog look
 -- "now" is the moment to judge by; empty for this one.

@@ -134,7 +134,7 @@ def plan(
         f"Prune the backups in {folder}",
         tuple(steps),
         effects=tuple(effects),
-        inputs={"going": [one.kept.place.dump.name for one in going]},
+        inputs={"folder": register.address(folder), "going": [one.kept.place.dump.name for one in going]},
         verify=lambda: _prove(going, left),
         # A server that is named and cannot be reached has no lock to give, and a full disk does not wait for it.
         target=f"backups in {folder.absolute()}" if db is not None or connections is None else "",
@@ -183,8 +183,6 @@ def _notes(gap: register.Gap, going: Sequence[Verdict]) -> _Notes:
 
 
 def _note(connections: Connections, noted: _Notes) -> Step:
-    gone = {key: key[1].partition(":")[2] for key in noted.gone}
-
     def run(world: World) -> Receipt:
         began, count = time.monotonic(), 0
         with connections.open() as session:
@@ -192,14 +190,14 @@ def _note(connections: Connections, noted: _Notes) -> Step:
             for one in noted.new:
                 register.write(db, one)
                 count += 1
-            for key, path in gone.items():
+            for key in noted.gone:
                 # What could not be removed stays a copy.
-                if not Path(path).exists():
+                if not register.is_there(key):
                     count += register.mark_removed(db, key)
         return Receipt(_REGISTER, count, round((time.monotonic() - began) * 1000))
 
     shows = [register.shown(one) for one in noted.new]
-    shows += [f"SELECT audit.mark_backup_removed('{digest}', '{place}');" for digest, place in gone]
+    shows += [f"SELECT audit.mark_backup_removed('{digest}', '{place}');" for digest, place in noted.gone]
     return Step(_REGISTER, "Tell the register of backups", tuple(shows), run)
 
 

@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from wnadmin.domain.backup.files import Kept
+from wnadmin.domain.backup.files import Kept, Place
+from wnadmin.domain.backup.files import look as look_at
 from wnadmin.errors import UsageError
 from wnadmin.ledger import database as ledger
 from wnadmin.ledger.operations import operations
@@ -173,15 +174,15 @@ def gap(db: Database | None, folder: Path, found: Sequence[Kept]) -> Gap:
         return Gap(blind=state.obstacle or f"{state.login} may not read audit.backups", later=state.installed)
     rows = {one.key: one for one in standing(db)}
     whole = [one for one in found if one.sidecar is not None and not one.trouble]
-    here = {entry(one).key: one for one in whole}
-    missing = [one for key, one in here.items() if key not in rows and _is_of(one, state)]
-    absent = [one for one in rows.values() if _was_in(one, folder)]
+    missing = [one for one in whole if key(one) not in rows and _is_of(one, state)]
+    here = address(folder)
+    absent = [one for one in rows.values() if one.place.rpartition("/")[0] == here and not is_there(one.key)]
     pruned = _pruned(db) if absent else frozenset()
     return Gap(
         frozenset(rows),
         tuple(missing),
-        tuple(one for one in absent if one.key in pruned),
-        tuple(one for one in absent if one.key not in pruned),
+        tuple(one for one in absent if one.place in pruned),
+        tuple(one for one in absent if one.place not in pruned),
         state.obstacle,
     )
 
@@ -194,24 +195,26 @@ def _is_of(kept: Kept, state: State) -> bool:
     )
 
 
-def _was_in(one: Entry, folder: Path) -> bool:
-    where, _, name = one.place.rpartition("/")
-    return where == address(folder) and not (folder / name).exists()
+def is_there(key: Key) -> bool:
+    """Whether a copy on this machine stands in its place; one that has its name only is another."""
+    path = Path(key[1].partition(":")[2])
+    return path.exists() and look_at(Place(path)).sha256 in ("", key[0])
 
 
-def _pruned(db: Database) -> frozenset[Key]:
-    """Find in ledger and spool what `backup prune` has removed."""
+def _pruned(db: Database) -> frozenset[str]:
+    """Find in ledger and spool the places from which `backup prune` has removed something, or had begun to."""
     entries = list(Spool().entries())
     presence = ledger.present(db.session)
     if presence.installed and presence.may_read:
         entries += ledger.newest_operations(db.session, limit=_NEWEST)
-    found: set[Key] = set()
+    found: set[str] = set()
     for one in operations(entries):
         if one.command != "backup prune":
             continue
-        for receipt in one.receipts.values():
-            if isinstance(receipt.values.get("sidecar_sha256"), str) and isinstance(receipt.values.get("place"), str):
-                found.add((str(receipt.values["sidecar_sha256"]), str(receipt.values["place"])))
+        found |= {str(receipt.values["place"]) for receipt in one.receipts.values() if "place" in receipt.values}
+        folder, going = one.inputs.get("folder"), one.inputs.get("going")
+        if isinstance(going, list) and isinstance(folder, str):
+            found |= {f"{folder}/{name}" for name in going}
     return frozenset(found)
 
 

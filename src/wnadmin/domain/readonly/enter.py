@@ -106,7 +106,8 @@ def _prior(seen: Seen, wanted: Wanted, inputs: Inputs) -> tuple[Kept | None, lis
                 why=f"By {seen.kept.by} at {seen.kept.since}.",
                 next="wnadmin readonly status",
             )
-        return before, []
+        if seen.kept is None or seen.kept.leaving:
+            return before, []
     if seen.unreadable:
         raise Refused(
             f"what was kept of {seen.name} cannot be read",
@@ -114,6 +115,12 @@ def _prior(seen: Seen, wanted: Wanted, inputs: Inputs) -> tuple[Kept | None, lis
             next="wnadmin readonly off puts back what the copy and the catalog tell.",
         )
     kept, story = require.known(seen)
+    if kept is not None and not kept.leaving and wanted.stay is not None and not inputs:
+        raise Refused(
+            f"{seen.name} is read-only already, at the level {kept.level}",
+            why=f"--for would end what {kept.by} began at {kept.since}.",
+            next="End it first: wnadmin readonly off",
+        )
     if kept is None or kept.leaving:
         return None, [f"{one} This begins anew." for one in story]
     if LEVELS.index(kept.level) > LEVELS.index(wanted.level):
@@ -231,7 +238,7 @@ def _steps(
         return drain.drain(db, DRAIN, lambda clients: drain.survivors(clients, kept, moment), wanted.grace, world)
 
     ending = work.shown(db.prepared("changes/readonly/end_session", {"pid": "‹pid›", "since": "‹its start›"}))
-    title = f"End the sessions from before; a transaction gets {wanted.grace:g} s to finish"
+    title = f"End the sessions from before (grace {wanted.grace:g} s)"
     yield Step(DRAIN, title, (ending,), run)
 
 
@@ -295,7 +302,8 @@ def _effects(ways: Ways, seen: Seen, what: Design, wanted: Wanted) -> Iterator[s
     else:
         busy = [one for one in old if one.state != "idle"]
         late = f", {len(busy)} of them when they are done or {wanted.grace:g} s are over" if busy else ""
-        yield f"{many(len(old), 'open session')} {'is' if len(old) == 1 else 'are'} ended{late}."
+        ended = f"{many(len(old), 'open session')} {'is' if len(old) == 1 else 'are'} ended{late}"
+        yield f"{ended}." if old else "No session from before has to be ended."
     if able and kept.level != "fence":
         yield f"Roles that may override it: {listed(list(able), 8)}."
     for one in what.cuts.memberships:

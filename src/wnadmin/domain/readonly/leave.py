@@ -111,7 +111,7 @@ def _steps(ways: Ways, seen: Seen, kept: Kept, grace: float) -> Iterator[Step]:
             return work.end_sessions(ways, kept, left, grace, world)
 
         ending = work.shown(db.prepared("changes/readonly/end_session", {"pid": "‹pid›", "since": "‹its start›"}))
-        title = f"End the sessions that began read-only; a transaction gets {grace:g} s to finish"
+        title = f"End the sessions that began read-only (grace {grace:g} s)"
         yield Step(work.SESSIONS, title, (ending,), end)
 
     def forget(world: World) -> Receipt:
@@ -134,7 +134,7 @@ def _effects(ways: Ways, seen: Seen, kept: Kept, grace: float) -> Iterator[str]:
     began = work.begun_within(seen.clients, kept, seen.cut, seen.place.now)
     if kept.level == "soft":
         yield f"{many(len(began), 'session')} began read-only and stay so until they connect again."
-    else:
+    elif began:
         busy = [one for one in began if one.state != "idle"]
         late = f", {len(busy)} of them after up to {grace:g} s" if busy else ""
         yield f"{many(len(began), 'session')} that began read-only {'is' if len(began) == 1 else 'are'} ended{late}."

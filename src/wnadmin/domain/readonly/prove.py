@@ -70,7 +70,8 @@ def said(ways: Ways, seen: Seen, kept: Kept, witness: Witness, window: float) ->
     yield from _beside(seen)
     yield from _canaries(ways)
     yield _copy(seen, kept)
-    yield _witness(seen, kept, *witness.ask(window))
+    if window:
+        yield _witness(seen, kept, *witness.ask(window))
 
 
 def of_entering(ways: Ways, seen: Seen, kept: Kept, witness: Witness) -> list[Finding]:
@@ -171,7 +172,9 @@ def _sessions(seen: Seen, kept: Kept) -> Iterator[Said]:
         return
     left = drain.survivors(seen.clients, kept, seen.cut)
     if not left:
-        yield Said("sessions", True, "no session that could write is older than read-only mode", "drain", measured="0")
+        yield Said(
+            "sessions", True, "no session that could write is older than read-only mode", "drain", measured="0 sessions"
+        )
         return
     yield Said(
         "sessions",
@@ -179,7 +182,7 @@ def _sessions(seen: Seen, kept: Kept) -> Iterator[Said]:
         f"{many(len(left), 'session')} can still write: {listed([str(one) for one in left])}",
         "drain",
         "wnadmin readonly on --level drain",
-        measured=str(len(left)),
+        measured=many(len(left), "session"),
     )
 
 
@@ -194,7 +197,9 @@ def _override(seen: Seen, kept: Kept) -> Iterator[Said]:
     else:
         names = listed(list(able), 8)
         detail = f"each of these may say BEGIN READ WRITE, or set its own default: {names}"
-        yield Said("override", False, detail, "fence", "wnadmin readonly on --level fence", measured=str(len(able)))
+        yield Said(
+            "override", False, detail, "fence", "wnadmin readonly on --level fence", measured=many(len(able), "role")
+        )
     if powers.blobs(seen):
         when = "at any time before PostgreSQL 16, since then after BEGIN READ WRITE"
         detail = f"everybody may make large objects and write its own: {when}"
@@ -243,7 +248,7 @@ def _copy(seen: Seen, kept: Kept) -> Said:
 
 def _witness(seen: Seen, kept: Kept, written: Mapping[str, int], seconds: float) -> Said:
     if not written:
-        return Said("witness", True, f"no row was written in {seconds:.1f} s", "drain", measured="0")
+        return Said("witness", True, f"no row was written in {seconds:.1f} s", "drain", measured="0 rows")
     rows = sum(written.values())
     where = listed([f"{name} ({number:,})" for name, number in written.items()], 3)
     free = [one for one in seen.clients if not drain.spared(one) and (one.is_superuser or one.role in kept.exempt)]
@@ -251,6 +256,9 @@ def _witness(seen: Seen, kept: Kept, written: Mapping[str, int], seconds: float)
     if free:
         # It may be one of those, which nothing holds.
         return Said(
-            "witness", False, f"{detail}; not held: {listed([str(one) for one in free])}", None, measured=str(rows)
+            "witness",
+            False,
+            f"{detail}; not held: {listed([str(one) for one in free])}",
+            measured=many(rows, "row"),
         )
-    return Said("witness", False, detail, "drain", "See who: wnadmin sessions list", measured=str(rows))
+    return Said("witness", False, detail, "drain", "See who: wnadmin sessions list", measured=many(rows, "row"))

@@ -138,7 +138,7 @@ def _step(db: Database, task: Task, pace: Pace) -> Step:
     return Step(
         code,
         title,
-        ("BEGIN;", _first(db, task, pace), _unchanged_since(db, task), "COMMIT;"),
+        ("BEGIN;", _first(db, task, pace), *_last(db, task), "COMMIT;"),
         run,
         on_failure="continue",
     )
@@ -165,11 +165,13 @@ def _first(db: Database, task: Task, pace: Pace) -> str:
     return db.session.quote(query)
 
 
-def _unchanged_since(db: Database, task: Task) -> str:
-    """Give the last statement of each batch; what the holds are is known when it begins."""
+def _last(db: Database, task: Task) -> list[str]:
+    """Give the last statements of each batch; who is on hold is known when it begins."""
     policy = task.policy
     values = {"policy": policy.code, "fingerprint": policy.fingerprint, "holds": "‹holds›"}
-    return db.prepared("queries/retention/unchanged", values).rendered.shown
+    untouched = statements.untouched(policy, task.references)
+    shown = [db.prepared("changes/retention/unchanged", values).rendered.shown]
+    return [*shown, db.session.quote(untouched)] if untouched else shown
 
 
 def _prove(db: Database, task: Task) -> Finding:

@@ -67,8 +67,8 @@ def _holding(policy: Policy, references: Iterable[Reference]) -> list[Reference]
     return [one for one in references if changes and one.has_hold and one.action not in ("a", "r")]
 
 
-def untouched(policy: Policy, references: Iterable[Reference]) -> Composed:
-    """An error where this transaction has changed a row of another table that is on hold.
+def untouched(policy: Policy, references: Iterable[Reference]) -> Composed | None:
+    """An error where this transaction has changed a row of another table that is on hold; None where there are none.
 
     A hold that was committed after the batch began to look is seen here, in the row that lost its link.
     """
@@ -78,9 +78,9 @@ def untouched(policy: Policy, references: Iterable[Reference]) -> Composed:
         )
         for one in _holding(policy, references)
     ]
-    return SQL("SELECT 1 / CASE WHEN {} THEN 0 ELSE 1 END AS untouched;").format(
-        SQL(" OR ").join(touched) if touched else SQL("false")
-    )
+    if not touched:
+        return None
+    return SQL("SELECT 1 / CASE WHEN {} THEN 0 ELSE 1 END AS untouched;").format(SQL(" OR ").join(touched))
 
 
 def _on_hold(path: Path) -> Composed:

@@ -225,10 +225,11 @@ class Work:
         if self._seen is None:
             self._seen = self._guard()
         values = {"policy": self.task.policy.code, "holds": self._seen.holds, "fingerprint": self._seen.fingerprint}
-        unchanged = self.db.prepared("queries/retention/unchanged", values).rendered.query
+        unchanged = self.db.prepared("changes/retention/unchanged", values).rendered.query
         doing = f"a batch of {self.task.policy.code}"
         wanted: list[tuple[str, str | Composable]] = [("begin", "BEGIN"), (doing, query), ("the holds", unchanged)]
-        wanted += [("held rows of other tables", statements.untouched(self.task.policy, self.task.references))]
+        untouched = statements.untouched(self.task.policy, self.task.references)
+        wanted += [("held rows of other tables", untouched)] if untouched else []
         wanted += [("commit", "COMMIT")]
         answers = list(self.db.session.run_each(wanted))
         for answer in answers:

@@ -1,4 +1,4 @@
--- answers: Are the policy "policy" and the legal holds still as "fingerprint" and "holds" say? An error where not.
+-- does: ends the transaction with an error unless the policy "policy" and the legal holds are as they were
 -- privileges: SELECT on audit.data_retention_policies, core.users, family.families and family.child_profiles
 -- since: 15
 -- cost: a look at three small partial indexes
