@@ -222,7 +222,7 @@ def test_what_writes_beside_clients(ground: Ground) -> None:
 
 def test_the_witness_names_the_table(ground: Ground) -> None:
     ground.on("--level", "drain")
-    watching = ground.cli.start(["readonly", "status", "--witness", "4", "--format", "json"])
+    watching = ground.cli.start(["readonly", "status", "--witness", "2.5", "--format", "json"])
     with opened(ground.client()) as (sneaky,):
         while watching.poll() is None:
             sneaky.run("BEGIN READ WRITE")

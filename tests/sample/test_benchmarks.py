@@ -144,5 +144,6 @@ def test_every_promise_has_a_name() -> None:
         "drift",
         "backup",
         "partitions",
+        "readonly",
         "retention",
     }
